@@ -1,0 +1,222 @@
+"""The Protocols that rooms are written against, so that adapters can be chosen in `app.py` alone.
+
+Every adapter passes the contract suite of its port (`tests/contracts`).
+"""
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from longshore.events import UploadEvent
+from longshore.protocol.upload import Upload
+
+Sink = Callable[[memoryview], None]
+"""Takes a piece of a body, in order. Runs in a worker thread and may block; it must not keep the view."""
+
+Clock = Callable[[], datetime]
+"""Tells the time as an aware datetime in UTC."""
+
+Emit = Callable[[UploadEvent], None]
+"""Tells whoever should know. Called on the event loop, after the commit; never blocks, never raises."""
+
+
+class StopReason(StrEnum):
+    """Why a body ended before its end."""
+
+    DISCONNECTED = "disconnected"
+    STALLED = "stalled"
+    TAKEN_OVER = "taken-over"
+    SHUTTING_DOWN = "shutting-down"
+
+
+class Body(Protocol):
+    """The body of one request, read once."""
+
+    @property
+    def stopped(self) -> StopReason | None:
+        """Why `feed` returned before the end of the body; None when it did not."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the client has sent the whole body and `feed` has passed all of it on."""
+
+    @property
+    def trailers(self) -> Mapping[str, str]:
+        """The trailer fields by lower-case name; empty until the body is complete."""
+
+    async def feed(self, sink: Sink, *, limit: int | None) -> int:
+        """Pass the request's bytes to sink, in order, in large pieces; return how many were passed.
+
+        sink runs in a worker thread and may block (write, hash, fill a part). At most `limit` bytes are passed when it
+        is given. Returns early, without raising, when the client goes away, stalls past the idle timeout, or `stop`
+        is called. What sink raises is raised from here.
+        """
+
+    def stop(self, reason: StopReason) -> None:
+        """Make `feed` return soon, as if the client had gone away. Called on the event loop; the first reason stays."""
+
+
+class Writer(Protocol):
+    """An upload's bytes, open for appending. Methods block and are called from one worker thread at a time."""
+
+    def write(self, data: memoryview) -> None:
+        """Append all of data. Raises `protocol.errors.InsufficientStorage` when the store is full."""
+
+    def sync(self) -> None:
+        """Make what was written survive a power failure."""
+
+    def close(self) -> None:
+        """Release what the writer holds. Never raises, may be called twice."""
+
+
+class Store(Protocol):
+    """Where bytes live. It knows upload ids (made by us, never by a client) and nothing of HTTP, users or hooks."""
+
+    @property
+    def concatenates(self) -> bool:
+        """Whether `concatenate` works, so that the concatenation extensions may be advertised."""
+
+    async def size(self, upload_id: str) -> int:
+        """How many bytes the store holds for the upload; 0 when it knows nothing of it."""
+
+    async def append(self, upload_id: str, offset: int) -> Writer:
+        """Open the upload for writing at offset, dropping whatever lies beyond it.
+
+        The upload's file comes into being with the first `append`. Raises `ValueError` when the store holds fewer
+        than `offset` bytes, `protocol.errors.InsufficientStorage` when there is no room to create it.
+        """
+
+    def read(self, upload_id: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from start up to, and without, end, in pieces of about 1 MiB.
+
+        Raises `EOFError` when the store holds fewer.
+        """
+
+    async def concatenate(self, upload_id: str, part_ids: Sequence[str], *, durable: bool) -> int:
+        """Make the upload's bytes those of the parts in order; return how many that is. Parts may repeat.
+
+        Starts over whatever the upload held before, so that it may be called again after a crash. With `durable` the
+        result survives a power failure before this returns. Raises `protocol.errors.InsufficientStorage`.
+        """
+
+    async def remove(self, upload_id: str) -> None:
+        """Remove the upload's bytes; fine when there are none."""
+
+    async def ids(self) -> Collection[str]:
+        """Every upload id that the store holds bytes for."""
+
+    async def free_space(self) -> int | None:
+        """How many more bytes fit; None where there is no such number."""
+
+
+class Uploads(Protocol):
+    """The upload records. Each call is one transaction, and has been committed when it returns."""
+
+    async def add(self, upload: Upload, *, free_space: int | None) -> None:
+        """Store a new upload.
+
+        With `free_space`, raises `protocol.errors.InsufficientStorage` in the same transaction when the upload's
+        length (0 while unknown) plus what all unfinished uploads still have to receive is more than that many bytes.
+        """
+
+    async def get(self, upload_id: str) -> Upload | None:
+        """The upload, or its tombstone; None when nothing is known of the id."""
+
+    async def get_many(self, upload_ids: Collection[str]) -> Mapping[str, Upload]:
+        """The uploads that are known of, by id."""
+
+    async def checkpoint(self, upload_id: str, offset: int, expires_at: datetime | None) -> bool:
+        """Commit the offset of an unfinished upload and move its expiry.
+
+        Returns whether it was unfinished. The offset never moves backwards: a smaller one leaves it as it is.
+        """
+
+    async def save(self, upload: Upload) -> bool:
+        """Replace offset, length, state and times of an upload whose stored state is unfinished.
+
+        Returns False, and changes nothing, when it was not: so of two completions one wins.
+        """
+
+    async def bury(self, upload: Upload) -> bool:
+        """Turn an unfinished or completed upload into the tombstone given (a gone state, expires_at when to forget it).
+
+        Returns False when it was a tombstone already or is unknown. Its bytes are listed by `unpurged` until
+        `purged` is called.
+        """
+
+    async def purged(self, upload_id: str) -> None:
+        """Note that a tombstone's bytes have been removed."""
+
+    async def unpurged(self, limit: int) -> Sequence[str]:
+        """Ids of tombstones whose bytes have not been noted as removed."""
+
+    async def finals_of(self, part_id: str) -> Sequence[Upload]:
+        """The unfinished final uploads that wait for this part."""
+
+    async def unfinished_finals(self, limit: int) -> Sequence[Upload]:
+        """Unfinished final uploads all of whose parts are completed: an assembly that a crash may have cut short."""
+
+    async def extend_finals_of(self, part_id: str, expires_at: datetime | None) -> None:
+        """Move the expiry of the unfinished finals that wait for this part."""
+
+    async def expired(self, now: datetime, limit: int) -> Sequence[Upload]:
+        """Unfinished and completed uploads whose `expires_at` has passed, the oldest first."""
+
+    async def forget(self, now: datetime) -> int:
+        """Delete purged tombstones whose `expires_at` has passed; return how many."""
+
+    async def known(self, upload_ids: Collection[str]) -> Collection[str]:
+        """Which of these ids have a record that is not a tombstone."""
+
+
+class Lease(Protocol):
+    """The right to change one upload, held by one request."""
+
+    upload_id: str
+
+    def advance(self, position: int) -> None:
+        """Note that bytes came in, and where the upload would stand if the holder were stopped now. Any thread."""
+
+    async def release(self) -> None:
+        """Give the lease up; waiting newcomers go on. May be called twice."""
+
+
+class Holder(Protocol):
+    """What a newcomer may know of the request that holds the lease."""
+
+    @property
+    def position(self) -> int:
+        """The offset at which the upload would stand if the holder were stopped now."""
+
+    @property
+    def quiet_for(self) -> float:
+        """Seconds since the holder last received anything."""
+
+
+class Locker(Protocol):
+    """One writer per upload. Leases die with their process."""
+
+    async def acquire(
+        self,
+        upload_id: str,
+        *,
+        position: int,
+        stop: Callable[[], None],
+        may_take: Callable[[Holder], bool],
+        timeout: float,
+    ) -> Lease:
+        """Take the lease, asking its holder to stop where `may_take(holder)` says so.
+
+        `stop` is how a later newcomer asks us to stop; it is called on the event loop. `may_take` is asked again
+        whenever the lease changed hands while we waited; what it raises is raised from here. When it returns False the
+        holder is left alone and we wait. Raises `protocol.errors.UploadLocked` after `timeout` seconds (at once for 0
+        when somebody holds it).
+        """
+
+    async def quiesce(self, upload_id: str, *, quiet_for: float, timeout: float) -> None:
+        """If a holder has received nothing for `quiet_for` seconds, ask it to stop and wait until it has released.
+
+        Returns at once when nobody holds the lease or the holder is lively. Raises `protocol.errors.UploadLocked`
+        after `timeout` seconds.
+        """
