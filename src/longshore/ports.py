@@ -3,7 +3,7 @@
 Every adapter passes the contract suite of its port (`tests/contracts`).
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -87,7 +87,7 @@ class Store(Protocol):
         than `offset` bytes, `protocol.errors.InsufficientStorage` when there is no room to create it.
         """
 
-    def read(self, upload_id: str, start: int, end: int) -> AsyncIterator[bytes]:
+    def read(self, upload_id: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from start up to, and without, end, in pieces of about 1 MiB.
 
         Raises `EOFError` when the store holds fewer.
@@ -175,6 +175,12 @@ class Lease(Protocol):
 
     upload_id: str
 
+    def busy(self) -> None:
+        """Note that bytes came in and are being worked on: however long that takes, until `advance` we are not quiet.
+
+        Any thread.
+        """
+
     def advance(self, position: int) -> None:
         """Note that bytes came in, and where the upload would stand if the holder were stopped now. Any thread."""
 
@@ -214,9 +220,9 @@ class Locker(Protocol):
         when somebody holds it).
         """
 
-    async def quiesce(self, upload_id: str, *, quiet_for: float, timeout: float) -> None:
+    async def quiesce(self, upload_id: str, *, quiet_for: float, timeout: float) -> bool:
         """If a holder has received nothing for `quiet_for` seconds, ask it to stop and wait until it has released.
 
-        Returns at once when nobody holds the lease or the holder is lively. Raises `protocol.errors.UploadLocked`
+        Returns whether there was one to wait for; at once when nobody holds the lease or the holder is lively. Raises `protocol.errors.UploadLocked`
         after `timeout` seconds.
         """

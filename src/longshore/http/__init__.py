@@ -1,0 +1,1 @@
+"""The ASGI edge: a request becomes an intent, a reply becomes a response. No SQL, no rules."""

@@ -33,7 +33,7 @@ def reply_options(capabilities: Capabilities) -> Reply:
         fields.append(("Tus-Max-Size", str(capabilities.max_size)))
     if capabilities.offers("checksum"):
         fields.append(("Tus-Checksum-Algorithm", ",".join(CHECKSUM_ALGORITHMS)))
-    return Reply(200, _RESUMABLE + tuple(fields))
+    return Reply(200, (*_RESUMABLE, *fields))
 
 
 def reply_created(upload: Upload, location: str, *, with_body: bool) -> Reply:
@@ -42,12 +42,12 @@ def reply_created(upload: Upload, location: str, *, with_body: bool) -> Reply:
     With a body, the server "MUST include the Upload-Offset header in the response".
     """
     offset: Fields = (("Upload-Offset", str(upload.offset)),) if with_body else ()
-    return Reply(201, _RESUMABLE + (("Location", location),) + offset + _expires(upload))
+    return Reply(201, (*_RESUMABLE, ("Location", location), *offset, *_expires(upload)))
 
 
 def reply_appended(upload: Upload) -> Reply:
     """Answer an append: 204, which "MUST include the Upload-Offset header containing the new offset"."""
-    return Reply(204, _RESUMABLE + (("Upload-Offset", str(upload.offset)),) + _expires(upload))
+    return Reply(204, (*_RESUMABLE, ("Upload-Offset", str(upload.offset)), *_expires(upload)))
 
 
 def reply_inspected(upload: Upload) -> Reply:
@@ -67,7 +67,7 @@ def reply_inspected(upload: Upload) -> Reply:
         fields.append(("Upload-Metadata", upload.metadata))
     if upload.concat:
         fields.append(("Upload-Concat", upload.concat))
-    return Reply(200, _RESUMABLE + tuple(fields) + _expires(upload) + _NO_STORE)
+    return Reply(200, (*_RESUMABLE, *fields, *_expires(upload), *_NO_STORE))
 
 
 def reply_terminated() -> Reply:
@@ -75,8 +75,10 @@ def reply_terminated() -> Reply:
     return Reply(204, _RESUMABLE)
 
 
-def reply_error(error: TusError) -> Reply:
-    """Answer with a problem document (RFC 9457); `code` is the stable name of the problem."""
+def reply_error(error: TusError, *, with_body: bool = True) -> Reply:
+    """Answer with a problem document (RFC 9457); `code` is the stable name of the problem. A HEAD request gets none."""
+    if not with_body:
+        return Reply(error.status, (*_RESUMABLE, *error.headers, *_NO_STORE))
     problem = {
         "type": f"urn:longshore:problem:{error.code}",
         "title": error.title,
@@ -86,7 +88,7 @@ def reply_error(error: TusError) -> Reply:
         **error.members,
     }
     content: Fields = (("Content-Type", "application/problem+json"),)
-    return Reply(error.status, _RESUMABLE + error.headers + content + _NO_STORE, json.dumps(problem).encode())
+    return Reply(error.status, (*_RESUMABLE, *error.headers, *content, *_NO_STORE), json.dumps(problem).encode())
 
 
 def _expires(upload: Upload) -> Fields:

@@ -1,0 +1,81 @@
+# make setup   everything that development needs: .venv, and node_modules of the client tests
+# make run     migrate the database and serve; settings come from LONGSHORE_* and .env
+# make test    the whole suite; ARGS="-k name" picks from it
+# make lint    formatting, style, types, and who may import whom
+# make lock    write requirements.lock anew, with the newest versions that pyproject.toml allows
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ARGS ?=
+
+# Stamps: what was installed is at least as new as what asked for it.
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+JS := tests/e2e/js
+ifneq ($(wildcard $(JS)/package.json),)
+INSTALLED_JS := $(JS)/node_modules/.installed
+endif
+
+.PHONY: setup run test lint format lock clean
+.DEFAULT_GOAL := setup
+
+setup: $(INSTALLED_DEV) $(INSTALLED_JS)
+
+# exec, so that Ctrl-C reaches the server alone and its exit status is make's.
+run: $(INSTALLED)
+	@$(BIN)/longshore db upgrade; exec $(BIN)/longshore serve
+
+# Four processes: more would make tests that measure time wait for each other.
+test: setup
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
+
+lint: $(INSTALLED_DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict src tests
+	$(BIN)/lint-imports
+
+format: $(INSTALLED_DEV)
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+# Resolved in an environment of its own, so that nothing that happens to be in .venv gets in.
+lock: $(BIN)/python
+	rm -rf build/lock
+	$(BIN)/python -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check '.[dev,postgres]'
+	{ echo '# Written by `make lock`: the versions that are tested together. A constraints file for pip.'; \
+	  build/lock/bin/python -m pip freeze --disable-pip-version-check --exclude longshore; } > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+	rm -rf build/lock
+
+clean:
+	rm -rf $(VENV) $(JS)/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then echo 'Longshore needs Python 3.11 or newer: there is none on the PATH.' >&2; exit 1; fi; \
+	if ! $$found -m venv $(VENV); then rm -rf $(VENV); \
+	  echo "$$found cannot make a virtual environment (on Debian: apt-get install python3-venv)." >&2; exit 1; fi
+
+$(INSTALLED): pyproject.toml requirements.lock | $(BIN)/python
+	$(PIP_INSTALL) --constraint requirements.lock --editable '.[postgres]'
+	@touch $@
+
+$(INSTALLED_DEV): pyproject.toml requirements.lock | $(BIN)/python
+	$(PIP_INSTALL) --constraint requirements.lock --editable '.[dev,postgres]'
+	@touch $(INSTALLED) $@
+
+$(JS)/node_modules/.installed: $(JS)/package.json $(wildcard $(JS)/package-lock.json)
+	@if ! node -e 'process.exit(parseInt(process.versions.node) < 20)' 2> /dev/null; then \
+	  echo 'The client tests need Node.js 20 or newer: there is none on the PATH.' >&2; exit 1; fi
+	cd $(JS) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,162 @@
+"""The composition root: from settings to an application. The only file that names adapters."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from longshore.config import Settings
+from longshore.db import migrate
+from longshore.db.database import Database
+from longshore.db.uploads import SqlUploads
+from longshore.events import UploadEvent
+from longshore.http.cors import Cors
+from longshore.http.problems import answer_http_exception
+from longshore.http.tus import Edge, TusEndpoint
+from longshore.lockers.memory import MemoryLocker
+from longshore.ports import Clock, Emit, Store
+from longshore.protocol.capabilities import EXTENSIONS, Capabilities, Limits
+from longshore.stores.disk import DiskStore
+from longshore.uploads.service import Tuning, UploadService
+from longshore.uploads.sweep import Sweep
+
+logger = logging.getLogger(__name__)
+
+ID_BYTES = 16
+"""Random bytes in an upload's id: 128 bits, which nobody guesses."""
+
+WORKER_THREADS = 32
+"""Threads that write bodies; more than disks can make use of, and few enough to cost nothing."""
+
+_TOMBSTONE_TTL = timedelta(days=7)
+"""How long removed uploads answer 410 where unfinished uploads do not expire."""
+
+_CONCATENATION = frozenset({"concatenation", "concatenation-unfinished"})
+
+
+def build(settings: Settings, *, emit: Emit | None = None, clock: Clock | None = None) -> Starlette:
+    """Put the server together as a Starlette application, to be served or mounted.
+
+    Its lifespan opens the database (and migrates an embedded one), starts the sweep, and on the way out commits what
+    is under way; an application that mounts it has to run that lifespan within its own. `emit` is told what happens to
+    uploads; `clock` is for tests that cannot wait.
+    """
+    clock = clock or _utc_now
+    emit = emit or _log_event
+    database = Database(settings.sqlalchemy_url(), durable=settings.fsync != "never")
+    store = _store(settings)
+    locker = MemoryLocker()
+    limiter = CapacityLimiter(WORKER_THREADS)
+    service = UploadService(
+        uploads=SqlUploads(database, clock=clock),
+        store=store,
+        locker=locker,
+        limits=_limits(settings),
+        tuning=_tuning(settings),
+        clock=clock,
+        emit=emit,
+        new_id=_new_id,
+        limiter=limiter,
+    )
+    sweep = Sweep(service.records, locker, service.assembly, emit)
+    edge = Edge(
+        base_path=settings.base_path,
+        public_url=settings.public_url,
+        body_idle_timeout=settings.body_idle_timeout,
+    )
+    endpoint = TusEndpoint(service, capabilities(settings), edge, limiter=limiter)
+    app = Starlette(
+        routes=_routes(settings.base_path, endpoint),
+        middleware=[Middleware(Cors, origins=settings.cors_origins)],
+        exception_handlers={HTTPException: answer_http_exception},
+        lifespan=_lifespan(settings, database, service, sweep),
+    )
+    app.router.redirect_slashes = False
+    app.state.service = service
+    return app
+
+
+def capabilities(settings: Settings) -> Capabilities:
+    """What the configured parts can do, and so what is advertised."""
+    missing = frozenset() if _store(settings).concatenates else _CONCATENATION
+    if settings.unfinished_ttl is None and settings.finished_ttl is None:
+        missing |= {"expiration"}
+    return Capabilities(
+        extensions=frozenset(EXTENSIONS) - missing,
+        max_size=settings.max_size,
+        max_metadata_size=settings.max_metadata_size,
+    )
+
+
+def _store(settings: Settings) -> Store:
+    return DiskStore(settings.uploads_dir, fsync=settings.fsync, reserve=settings.disk_reserve)
+
+
+def _routes(base_path: str, endpoint: TusEndpoint) -> list[Route]:
+    paths = (base_path, f"{base_path}/", f"{base_path}/{{upload_id}}")
+    return [Route(path, endpoint, include_in_schema=False) for path in paths]
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_size=settings.max_size,
+        unfinished_ttl=settings.unfinished_ttl,
+        finished_ttl=settings.finished_ttl,
+        tombstone_ttl=settings.unfinished_ttl or _TOMBSTONE_TTL,
+    )
+
+
+def _tuning(settings: Settings) -> Tuning:
+    return Tuning(
+        fsync=settings.fsync,
+        checkpoint_interval=settings.checkpoint_interval,
+        lock_timeout=settings.lock_timeout,
+        stall_threshold=settings.stall_threshold,
+    )
+
+
+def _lifespan(
+    settings: Settings, database: Database, service: UploadService, sweep: Sweep
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if settings.embedded:
+            await anyio.to_thread.run_sync(migrate.upgrade, settings.sqlalchemy_url())
+        async with database, _sweeping(sweep, settings.sweep_interval):
+            try:
+                yield
+            finally:
+                await service.work.drain()
+
+    return lifespan
+
+
+@asynccontextmanager
+async def _sweeping(sweep: Sweep, interval: float) -> AsyncIterator[None]:
+    task = asyncio.create_task(sweep.run(interval))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _new_id() -> str:
+    return secrets.token_hex(ID_BYTES)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _log_event(event: UploadEvent) -> None:
+    logger.info("%s: %s, %s bytes", event.name, event.upload.id, event.upload.length)

@@ -1,0 +1,24 @@
+"""What the server says when it is up: where it listens, where data lives, and what is enabled."""
+
+from longshore.config import Settings
+from longshore.protocol.capabilities import Capabilities
+
+
+def banner(settings: Settings, capabilities: Capabilities, host: str, port: int) -> str:
+    """The lines to show once the server listens on this host and port."""
+    shown = f"[{host}]" if ":" in host else host
+    lines = {
+        "listening": f"http://{shown}:{port}{settings.base_path}",
+        "data": f"{settings.data_dir.absolute()} (database: {'SQLite' if settings.embedded else 'PostgreSQL'})",
+        "extensions": capabilities.advertised.replace(",", ", "),
+        "limits": _limits(settings),
+        "auth": settings.auth,
+    }
+    return "Longshore is ready\n" + "\n".join(f"  {name + ':':<12}{text}" for name, text in lines.items())
+
+
+def _limits(settings: Settings) -> str:
+    size = "no largest size" if settings.max_size is None else f"at most {settings.max_size} bytes"
+    unfinished = settings.unfinished_ttl
+    expiry = "never expire" if unfinished is None else f"expire after {unfinished}"
+    return f"{size}; unfinished uploads {expiry}"

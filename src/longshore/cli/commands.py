@@ -1,0 +1,43 @@
+"""The command group, and the one place where an error becomes a line."""
+
+from collections.abc import Sequence
+
+import click
+
+from longshore import __version__
+from longshore.cli.db import db
+from longshore.cli.serve import serve
+from longshore.config import SettingsError
+
+FAILED = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="longshore", message="%(prog)s %(version)s")
+def longshore() -> None:
+    """Longshore, a resumable upload server: tus 1.0."""
+
+
+longshore.add_command(serve)
+longshore.add_command(db)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (that of this process unless given); return the exit status."""
+    try:
+        return longshore.main(arguments, prog_name="longshore", standalone_mode=False) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+    except click.UsageError as error:
+        _complain(f"{error.format_message()} (longshore --help lists what there is)")
+    except click.ClickException as error:
+        _complain(error.format_message())
+    except SettingsError as error:
+        _complain(str(error))
+    except click.Abort:
+        return 0  # Ctrl-C: how one stops a server that runs in a terminal, once it has shut down
+    return FAILED
+
+
+def _complain(message: str) -> None:
+    click.echo(f"longshore: {' '.join(message.split())}", err=True)

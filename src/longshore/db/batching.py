@@ -1,0 +1,105 @@
+"""The batching writer: one thread that commits everything that has queued up in one transaction.
+
+A commit costs a flush to the disk whether it carries one write or a hundred. While one commit is under way the next
+writes queue up, and the next commit carries them all.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from threading import Thread
+from typing import Final, TypeVar, cast
+
+from sqlalchemy import Connection, Engine
+
+from longshore.db.admission import Admission
+from longshore.db.calls import Call, deliver_on
+
+T = TypeVar("T")
+
+QUEUE_LIMIT: Final = 1024
+"""Calls that may be in the queue or in a batch; see `Admission` for what becomes of more: they wait."""
+
+BATCH_LIMIT: Final = 256
+"""Calls in one transaction, so that the first to come does not wait for everybody else's."""
+
+
+class BatchingWriter:
+    """Runs functions on one thread and one SQLite connection, many to a transaction.
+
+    Each runs in a savepoint, so that one that raises undoes its own writes only. Nobody is answered before the commit;
+    when that fails, everyone in the transaction is told. A function must not commit or roll back itself.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Start the thread. Called on the event loop that will call `run`."""
+        self._engine = engine
+        self._loop = asyncio.get_running_loop()
+        self._admission = Admission(QUEUE_LIMIT)
+        self._queue: SimpleQueue[Call | None] = SimpleQueue()
+        self._ended = self._loop.create_future()
+        # A daemon, so that a process that forgets to close can end: what was not committed was not answered either.
+        self._thread = Thread(target=self._work, name="longshore-db-writer", daemon=True)
+        self._thread.start()
+
+    async def run(self, fn: Callable[[Connection], T]) -> T:
+        """Call fn in a transaction; return once that is committed.
+
+        A caller that is cancelled leaves its function in the queue, where it is skipped if its turn has not come.
+        """
+        await self._admission.enter()
+        call = Call(fn, self._loop.create_future())
+        self._queue.put(call)
+        return cast(T, await call.answer)
+
+    async def close(self) -> None:
+        """Finish what was queued, then end the thread. Later calls of `run` raise."""
+        await self._admission.close()
+        self._queue.put(None)
+        await asyncio.shield(self._ended)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            try:
+                self._commit([call for call in batch if not call.answer.cancelled()])
+            except BaseException as error:
+                for call in batch:
+                    call.fail(error)
+            deliver_on(self._loop, batch, self._admission)
+        self._loop.call_soon_threadsafe(self._ended.set_result, None)
+
+    def _next_batch(self) -> Sequence[Call]:
+        batch = []
+        call = self._queue.get()
+        while call is not None:
+            batch.append(call)
+            if len(batch) == BATCH_LIMIT or self._queue.empty():
+                break
+            call = self._queue.get()
+        return batch
+
+    def _commit(self, batch: Sequence[Call]) -> None:
+        with self._engine.begin() as connection:
+            if len(batch) == 1:
+                # The whole transaction is its savepoint.
+                batch[0].result = batch[0].fn(connection)
+                return
+            driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+            for call in batch:
+                _attempt(call, connection, driver)
+
+
+def _attempt(call: Call, connection: Connection, driver: sqlite3.Connection) -> None:
+    # Straight to the driver: as savepoints of SQLAlchemy's these would cost more than the writes in them.
+    driver.execute("SAVEPOINT call")
+    try:
+        call.result = call.fn(connection)
+    except BaseException as error:
+        call.error = error
+        if not driver.in_transaction:
+            # A full disk, say: SQLite has undone everything, and the neighbours must not be told otherwise.
+            raise
+        driver.execute("ROLLBACK TO call")
+    driver.execute("RELEASE call")

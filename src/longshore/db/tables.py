@@ -1,0 +1,115 @@
+"""The tables, as they are after the newest migration. A test holds the two together."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment. Takes aware datetimes only (`ValueError` otherwise) and always gives them back in UTC.
+
+    SQLite stores it as text of a fixed width, so that comparing the text compares the moments.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn a moment into UTC, because SQLite would drop the offset without a word."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime {value!r}: moments are stored in UTC")
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give the moment its zone back: SQLite knows none, PostgreSQL answers in the session's."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Partial indexes serve only a query that repeats their condition word for word, so both use these. Literals, not
+# bound parameters: neither planner can prove anything about a value that it does not see.
+IS_UNFINISHED = text("state = 'unfinished'")
+IS_LIVE = text("state IN ('unfinished', 'completed')")
+IS_GONE = text("state IN ('terminated', 'expired')")
+_EXPIRES = text("state IN ('unfinished', 'completed') AND expires_at IS NOT NULL")
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("upload_offset", BigInteger, nullable=False),
+    Column("upload_length", BigInteger),
+    Column("metadata", Text, nullable=False),
+    Column("concat", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("completed_at", UtcDateTime),
+    Column("purged", Boolean, nullable=False),
+    CheckConstraint("state IN ('unfinished', 'completed', 'terminated', 'expired')", name="state_known"),
+    CheckConstraint("upload_offset >= 0", name="offset_not_negative"),
+    CheckConstraint("upload_offset <= upload_length", name="offset_within_length"),
+)
+"""One row for each upload and each tombstone."""
+
+Index(
+    "ix_uploads_live_expires_at",
+    uploads.c.expires_at,
+    sqlite_where=_EXPIRES,
+    postgresql_where=_EXPIRES,
+)
+Index(
+    "ix_uploads_gone_purged_expires_at",
+    uploads.c.purged,
+    uploads.c.expires_at,
+    sqlite_where=IS_GONE,
+    postgresql_where=IS_GONE,
+)
+# Holds both columns that the sum of outstanding bytes needs, so that the sum never visits the rows.
+Index(
+    "ix_uploads_unfinished_upload_length_upload_offset",
+    uploads.c.upload_length,
+    uploads.c.upload_offset,
+    sqlite_where=IS_UNFINISHED,
+    postgresql_where=IS_UNFINISHED,
+)
+
+# part_id refers to an upload without a foreign key: a part's tombstone may be forgotten while the final upload lives
+# on, and the final upload's list of parts must survive that. A final upload that is forgotten takes its list along.
+parts = Table(
+    "parts",
+    metadata,
+    Column("final_id", Text, ForeignKey("uploads.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("part_id", Text, nullable=False, index=True),
+)
+"""The partial uploads of each final upload, in order."""

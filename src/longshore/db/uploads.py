@@ -1,0 +1,204 @@
+"""The upload records in SQL: `ports.Uploads` over a `Database`."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby, islice
+from typing import Any, Final, cast
+
+from sqlalchemy import Connection, CursorResult, Executable, Row
+
+from longshore.db import statements
+from longshore.db.database import Database
+from longshore.ports import Clock
+from longshore.protocol.errors import InsufficientStorage
+from longshore.protocol.upload import State, Upload
+
+_IDS_AT_ONCE: Final = 500
+"""Ids in one statement; both databases bound the parameters of one (SQLite 32,766, PostgreSQL 65,535)."""
+
+
+def _system_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class SqlUploads:
+    """The upload records on SQLite or PostgreSQL. `clock` only dates the changes to a record (`updated_at`).
+
+    Besides what the port says, each method raises `protocol.errors.Unavailable` while the database cannot answer and
+    `protocol.errors.ShuttingDown` once it is closed.
+    """
+
+    def __init__(self, database: Database, *, clock: Clock = _system_clock) -> None:
+        """Work on a database that has been started, and migrated, by the time of the first call."""
+        self._database = database
+        self._clock = clock
+
+    async def add(self, upload: Upload, *, free_space: int | None) -> None:
+        """Store a new upload. Raises `sqlalchemy.exc.IntegrityError` when the id is taken."""
+        row = _new_row(upload, self._clock())
+
+        def insert(connection: Connection) -> None:
+            if free_space is not None:
+                _ensure_room(connection, upload.length or 0, free_space)
+            connection.execute(statements.INSERT, row)
+            if upload.parts:
+                connection.execute(statements.INSERT_PARTS, _part_rows(upload))
+
+        await self._database.write(insert)
+
+    async def get(self, upload_id: str) -> Upload | None:
+        def select(connection: Connection) -> Upload | None:
+            found = _load(connection, statements.GET, {"upload_id": upload_id})
+            return found[0] if found else None
+
+        return await self._database.read(select)
+
+    async def get_many(self, upload_ids: Collection[str]) -> Mapping[str, Upload]:
+        def select(connection: Connection) -> Mapping[str, Upload]:
+            found = (_load(connection, statements.GET_MANY, {"upload_ids": ids}) for ids in _in_pieces(upload_ids))
+            return {upload.id: upload for piece in found for upload in piece}
+
+        return await self._database.read(select)
+
+    async def checkpoint(self, upload_id: str, offset: int, expires_at: datetime | None) -> bool:
+        """Commit the offset of an unfinished upload. An offset beyond the length counts as the length."""
+        return await self._change_one(
+            statements.CHECKPOINT,
+            {"upload_id": upload_id, "offset": offset, "expiry": expires_at, "now": self._clock()},
+        )
+
+    async def save(self, upload: Upload) -> bool:
+        return await self._change_one(statements.SAVE, _changes(upload, self._clock()))
+
+    async def bury(self, upload: Upload) -> bool:
+        """Turn a live upload into a tombstone. Raises `ValueError` when the upload given is not a tombstone."""
+        if not upload.is_gone:
+            raise ValueError(f"upload {upload.id} is {upload.state}, which is no tombstone")
+        changes = _changes(upload, self._clock()) | {"new_metadata": upload.metadata}
+        return await self._change_one(statements.BURY, changes)
+
+    async def purged(self, upload_id: str) -> None:
+        await self._change(statements.PURGED, {"upload_id": upload_id, "now": self._clock()})
+
+    async def unpurged(self, limit: int) -> Sequence[str]:
+        return await self._database.read(lambda c: c.execute(statements.UNPURGED, {"limit": limit}).scalars().all())
+
+    async def finals_of(self, part_id: str) -> Sequence[Upload]:
+        return await self._load_many(statements.FINALS_OF, {"part_id": part_id})
+
+    async def unfinished_finals(self, limit: int) -> Sequence[Upload]:
+        """Unfinished finals with all of their parts, the oldest first."""
+        return await self._load_many(statements.UNFINISHED_FINALS, {"limit": limit})
+
+    async def extend_finals_of(self, part_id: str, expires_at: datetime | None) -> None:
+        await self._change(
+            statements.EXTEND_FINALS_OF, {"part_id": part_id, "expiry": expires_at, "now": self._clock()}
+        )
+
+    async def expired(self, now: datetime, limit: int) -> Sequence[Upload]:
+        """Live uploads to expire; the moment of `expires_at` itself counts as passed."""
+        return await self._load_many(statements.EXPIRED, {"now": now, "limit": limit})
+
+    async def forget(self, now: datetime) -> int:
+        return await self._change(statements.FORGET, {"now": now})
+
+    async def known(self, upload_ids: Collection[str]) -> Collection[str]:
+        def select(connection: Connection) -> Collection[str]:
+            pieces = (connection.execute(statements.KNOWN, {"upload_ids": ids}) for ids in _in_pieces(upload_ids))
+            return {upload_id for piece in pieces for upload_id in piece.scalars()}
+
+        return await self._database.read(select)
+
+    async def _load_many(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Upload]:
+        return await self._database.read(lambda connection: _load(connection, statement, parameters))
+
+    async def _change(self, statement: Executable, parameters: Mapping[str, Any]) -> int:
+        def change(connection: Connection) -> int:
+            return cast(CursorResult[Any], connection.execute(statement, parameters)).rowcount
+
+        return await self._database.write(change)
+
+    async def _change_one(self, statement: Executable, parameters: Mapping[str, Any]) -> bool:
+        return await self._change(statement, parameters) == 1
+
+
+def _ensure_room(connection: Connection, length: int, free_space: int) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(statements.LOCK_ADMISSION)
+    # PostgreSQL sums bigints to a numeric.
+    outstanding = int(connection.execute(statements.OUTSTANDING).scalar_one())
+    if length + outstanding > free_space:
+        raise InsufficientStorage("There is not enough room for the upload beside those still under way.")
+
+
+def _load(connection: Connection, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Upload]:
+    rows = connection.execute(statement, parameters).all()
+    finals = [row.id for row in rows if row.concat.startswith("final;")]
+    part_ids = _part_ids(connection, finals) if finals else {}
+    return [_upload(row, part_ids.get(row.id, ())) for row in rows]
+
+
+def _part_ids(connection: Connection, finals: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for ids in _in_pieces(finals):
+        rows = connection.execute(statements.GET_PARTS, {"upload_ids": ids})
+        for final_id, group in groupby(rows, key=lambda row: row.final_id):
+            found[final_id] = tuple(row.part_id for row in group)
+    return found
+
+
+def _in_pieces(upload_ids: Iterable[str]) -> Iterator[list[str]]:
+    ids = iter(upload_ids)
+    while piece := list(islice(ids, _IDS_AT_ONCE)):
+        yield piece
+
+
+def _upload(row: Row[*tuple[Any, ...]], part_ids: tuple[str, ...]) -> Upload:
+    upload_id, created_at, offset, length, metadata, concat, state, expires_at, completed_at = row
+    return Upload(
+        id=upload_id,
+        created_at=created_at,
+        offset=offset,
+        length=length,
+        metadata=metadata,
+        concat=concat,
+        parts=part_ids,
+        state=State(state),
+        expires_at=expires_at,
+        completed_at=completed_at,
+    )
+
+
+def _new_row(upload: Upload, now: datetime) -> dict[str, Any]:
+    return {
+        "id": upload.id,
+        "state": upload.state.value,
+        "upload_offset": upload.offset,
+        "upload_length": upload.length,
+        "metadata": upload.metadata,
+        "concat": upload.concat,
+        "created_at": upload.created_at,
+        "updated_at": now,
+        "expires_at": upload.expires_at,
+        "completed_at": upload.completed_at,
+        "purged": False,
+    }
+
+
+def _part_rows(upload: Upload) -> list[dict[str, Any]]:
+    return [
+        {"final_id": upload.id, "position": position, "part_id": part_id}
+        for position, part_id in enumerate(upload.parts)
+    ]
+
+
+def _changes(upload: Upload, now: datetime) -> dict[str, Any]:
+    return {
+        "upload_id": upload.id,
+        "offset": upload.offset,
+        "length": upload.length,
+        "new_state": upload.state.value,
+        "expiry": upload.expires_at,
+        "completion": upload.completed_at,
+        "now": now,
+    }

@@ -1,0 +1,67 @@
+"""Sending replies, and ending a request whose body nobody wanted without losing the reply."""
+
+import asyncio
+import contextlib
+
+from starlette.types import Receive, Scope, Send
+
+from longshore.downloads.delivery import Delivery
+from longshore.protocol.reply import Fields, Reply
+
+LINGER = 5.0
+"""Seconds for which the rest of a refused body is read and thrown away.
+
+Closing the connection while the client still sends makes its kernel drop our reply: the client would see a reset and
+try again, though it has been refused for good.
+"""
+
+_HAS_NO_CONTENT_LENGTH = {204, 304}
+
+
+async def respond(reply: Reply, scope: Scope, receive: Receive, send: Send, *, body_is_read: bool) -> None:
+    """Send a reply; if the request's body has not been read to its end, close the connection after lingering a while."""
+    unread = not body_is_read and _announces_body(scope)
+    headers = _encode(reply.headers)
+    if reply.status not in _HAS_NO_CONTENT_LENGTH and scope["method"] != "HEAD":
+        headers.append((b"content-length", str(len(reply.body)).encode()))
+    if unread:
+        headers.append((b"connection", b"close"))
+    body = reply.body
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if unread and not _expects_continue(scope):
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await _linger(receive)
+        body = b""
+    await send({"type": "http.response.body", "body": body})
+
+
+async def stream(delivery: Delivery, scope: Scope, send: Send) -> None:
+    """Send a file."""
+    await send({"type": "http.response.start", "status": 200, "headers": _encode(delivery.headers)})
+    async with contextlib.aclosing(delivery.pieces) as pieces:
+        async for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _encode(headers: Fields) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+def _announces_body(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+
+
+def _expects_continue(scope: Scope) -> bool:
+    """Whether the client waits for a word before it sends the body; having been refused, it will not send it."""
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
+
+
+async def _linger(receive: Receive) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return

@@ -1,0 +1,142 @@
+"""The tus endpoint: one ASGI application for the creation URL and the upload URLs."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from anyio import CapacityLimiter
+from starlette.types import Receive, Scope, Send
+
+from longshore.downloads.delivery import Delivery, deliver
+from longshore.http.responding import respond, stream
+from longshore.http.trailers import trailers_of
+from longshore.ports import Body
+from longshore.protocol.capabilities import Capabilities
+from longshore.protocol.errors import TusError, Unavailable, UploadLocked
+from longshore.protocol.intents import Append, Concatenate, Create, Inspect, Intent, Options, RequestHead, Terminate
+from longshore.protocol.parse import effective_method, method_not_allowed, parse_request
+from longshore.protocol.reply import (
+    Reply,
+    reply_appended,
+    reply_created,
+    reply_error,
+    reply_inspected,
+    reply_options,
+    reply_terminated,
+)
+from longshore.protocol.upload import Upload
+from longshore.uploads.bodies import AsgiBody
+from longshore.uploads.service import UploadService
+
+logger = logging.getLogger(__name__)
+
+
+class InternalError(Unavailable):
+    """Something went wrong that is not the client's doing; clients try again."""
+
+    status = 500
+    code = "internal-error"
+    title = "Internal server error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """What the endpoint needs to know of its place."""
+
+    base_path: str
+    """Path of the creation URL below the mount point, without a slash at the end."""
+    public_url: str | None
+    """Where clients reach the application, when they are to be told absolute URLs."""
+    body_idle_timeout: float
+    """Seconds without a byte after which a body counts as stalled."""
+
+
+class TusEndpoint:
+    """Answers every request to the creation URL and to upload URLs."""
+
+    def __init__(
+        self, service: UploadService, capabilities: Capabilities, edge: Edge, *, limiter: CapacityLimiter
+    ) -> None:
+        self._service = service
+        self._capabilities = capabilities
+        self._edge = edge
+        self._limiter = limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        head = request_head(scope)
+        body = AsgiBody(
+            receive,
+            idle_timeout=self._edge.body_idle_timeout,
+            limiter=self._limiter,
+            trailers=trailers_of(scope),
+        )
+        answer = await self._guarded(lambda: self._answer(head, scope, body), head)
+        if isinstance(answer, Delivery):
+            await stream(answer, scope, send)
+        else:
+            await respond(answer, scope, receive, send, body_is_read=body.complete)
+
+    async def _guarded(self, work: Callable[[], Awaitable[Reply | Delivery]], head: RequestHead) -> Reply | Delivery:
+        try:
+            return await work()
+        except TusError as error:
+            return _refuse(error, head)
+        except Exception:
+            logger.exception("a request failed: %s on upload %s", effective_method(head)[:20], head.resource)
+            return _refuse(InternalError(), head)
+
+    async def _answer(self, head: RequestHead, scope: Scope, body: Body) -> Reply | Delivery:
+        if effective_method(head) == "GET":
+            return await self._download(head)
+        return await self._carry_out(parse_request(head, self._capabilities), scope, body)
+
+    async def _carry_out(self, intent: Intent, scope: Scope, body: Body) -> Reply:
+        match intent:
+            case Options():
+                return reply_options(self._capabilities)
+            case Create():
+                upload = await self._service.create(intent, body if intent.body else None)
+                return reply_created(upload, self._location(upload, scope), with_body=intent.body is not None)
+            case Concatenate():
+                final = await self._service.concatenate(intent)
+                return reply_created(final, self._location(final, scope), with_body=False)
+            case Inspect():
+                return reply_inspected(await self._service.inspect(intent.resource))
+            case Append():
+                return reply_appended(await self._service.append(intent, body))
+            case Terminate():
+                await self._service.terminate(intent.resource)
+                return reply_terminated()
+
+    async def _download(self, head: RequestHead) -> Delivery:
+        if head.resource is None:
+            raise method_not_allowed(head)
+        return deliver(await self._service.finished(head.resource), self._service.records.store)
+
+    def _location(self, upload: Upload, scope: Scope) -> str:
+        """The upload's URL: a path from the root, which holds behind any proxy that only adds TLS, or an absolute one."""
+        mount = self._edge.public_url if self._edge.public_url is not None else quote(scope.get("root_path", ""))
+        return f"{mount}{self._edge.base_path}/{upload.id}"
+
+
+def request_head(scope: Scope) -> RequestHead:
+    """The request as the protocol reads it."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return RequestHead(
+        method=scope["method"], headers=headers, resource=scope.get("path_params", {}).get("upload_id")
+    )
+
+
+def _refuse(error: TusError, head: RequestHead) -> Reply:
+    """Answer with an error; on HEAD without a body, and with 423 for everything that passes.
+
+    tus-js-client forgets the upload and starts again from byte 0 after any other error status to HEAD.
+    """
+    if effective_method(head) != "HEAD":
+        return reply_error(error)
+    return reply_error(UploadLocked() if error.status >= 500 else error, with_body=False)

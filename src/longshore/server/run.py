@@ -1,0 +1,78 @@
+"""Running the application on uvicorn until a signal says stop."""
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from longshore.server.protocol import UploadProtocol
+
+logger = logging.getLogger(__name__)
+
+
+class LongshoreServer(uvicorn.Server):
+    """uvicorn's server, which tells where it listens, and tells the application to stop before it waits for requests."""
+
+    def __init__(
+        self, config: uvicorn.Config, *, on_started: Callable[[str, int], None], on_stopping: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+        self._on_stopping = on_stopping
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        """Start, and tell where."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._on_started(host, port)
+
+    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+        """Stop: first let running requests come to their end, then wait for them."""
+        self._on_stopping()
+        await super().shutdown(sockets=sockets)
+
+
+def run(
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    grace_period: float,
+    access_log: bool,
+    on_started: Callable[[str, int], None],
+    on_stopping: Callable[[], None],
+) -> None:
+    """Serve the application until SIGINT or SIGTERM, then stop within the grace period (seconds).
+
+    Exits with status 3 when it cannot start, as uvicorn does.
+    """
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=UploadProtocol,
+        lifespan="on",
+        log_config=None,
+        access_log=access_log,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, round(grace_period)),
+    )
+    server = LongshoreServer(config, on_started=on_started, on_stopping=on_stopping)
+    _run_until_signal(server)
+
+
+def _run_until_signal(server: LongshoreServer) -> None:
+    """uvicorn raises the signal that stopped it once more when it is done; a stop that was asked for is no failure."""
+    signal.signal(signal.SIGTERM, _exit_cleanly)
+    signal.signal(signal.SIGINT, _exit_cleanly)
+    server.run()
+
+
+def _exit_cleanly(_: int, __: FrameType | None) -> None:
+    sys.exit(0)

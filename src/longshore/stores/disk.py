@@ -1,0 +1,260 @@
+"""Bytes on a local disk: one file for each upload, at `<directory>/<first two characters of the id>/<id>`.
+
+The directory is nobody else's: directories are made with mode 0700, files with 0600, and a symbolic link at a file's
+place is an error. Two characters spread the uploads over at most 4,096 directories.
+"""
+
+import errno
+import os
+import re
+import stat
+import threading
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal, TypeVar, TypeVarTuple
+
+import anyio.to_thread
+
+from longshore.stores.copying import copy
+from longshore.stores.files import FLAGS, full_is_refused, make_directories, sync_directory, sync_file
+
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
+
+FsyncMode = Literal["finish", "always", "never"]
+"""When bytes are made to survive a power failure: when an upload is finished, with every request, or never.
+
+Whoever writes calls `Writer.sync` accordingly; the store itself only leaves directories alone with "never".
+"""
+
+PIECE = 1024 * 1024
+"""Bytes that `read` yields at a time."""
+
+THREADS = 16
+"""Worker threads in which the store opens, reads and removes files at a time."""
+
+COPIES = 2
+"""Concatenations at a time. They can take minutes, so they have threads of their own and reads never wait for them."""
+
+ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
+"""What an upload id looks like. Ids come from our own records, yet no path is made out of anything else."""
+
+
+class DiskStore:
+    """A `ports.Store` below a directory, which is made if need be; raises `OSError` when that cannot be.
+
+    `reserve` is how many bytes `free_space` keeps back for everything else on the file system.
+    """
+
+    concatenates = True
+
+    def __init__(self, directory: Path, *, fsync: FsyncMode = "finish", reserve: int = 0) -> None:
+        self._directory = directory
+        self._durable = fsync != "never"
+        self._reserve = reserve
+        self._threads = anyio.CapacityLimiter(THREADS)
+        self._copies = anyio.CapacityLimiter(COPIES)
+        self._lasting: set[Path] = set()
+        make_directories(directory, durable=self._durable)
+
+    async def size(self, upload_id: str) -> int:
+        """How many bytes the upload's file holds; 0 when there is none."""
+        # On the loop, not in a thread: every HEAD comes here, the inode is nearly always in memory, and stat was
+        # measured at 1 µs (p99 80 µs next to four threads that fsync) where the way to a thread and back takes 136 µs
+        # (p99 3,900 µs). After the kernel's caches were dropped it was 4 µs, p99 32 µs.
+        try:
+            found = os.lstat(self._path(upload_id))
+        except FileNotFoundError:
+            return 0
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.ELOOP, "not a regular file", upload_id)
+        return found.st_size
+
+    async def append(self, upload_id: str, offset: int) -> "DiskWriter":
+        """Open the upload's file for writing at offset, making it if need be and cutting off what lies beyond.
+
+        Raises `ValueError` when it holds fewer bytes, `protocol.errors.InsufficientStorage` when it cannot be made.
+        """
+        return await self._in_thread(self._open, self._path(upload_id), offset)
+
+    def read(self, upload_id: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes from start to end in pieces. Raises `EOFError`, before the first piece if it can be known."""
+        return self._pieces(self._path(upload_id), start, end)
+
+    async def concatenate(self, upload_id: str, part_ids: Sequence[str], *, durable: bool) -> int:
+        """Make the upload's file out of those of the parts; a part without a file is empty.
+
+        Raises `protocol.errors.InsufficientStorage`, and `ValueError` for an upload among its own parts. A half-made
+        file is removed.
+        """
+        if upload_id in part_ids:
+            raise ValueError(f"upload {upload_id} is among its own parts")
+        path, parts = self._path(upload_id), [self._path(part_id) for part_id in part_ids]
+        return await anyio.to_thread.run_sync(self._assemble, path, parts, durable, limiter=self._copies)
+
+    async def remove(self, upload_id: str) -> None:
+        """Remove the upload's file, if there is one."""
+        # Not made durable: what a power failure brings back is listed by `ids` and removed again.
+        with suppress(FileNotFoundError):
+            await self._in_thread(os.unlink, self._path(upload_id))
+
+    async def ids(self) -> Collection[str]:
+        """The ids of all uploads that have a file; anything else below the directory is passed over."""
+        return await self._in_thread(self._scan)
+
+    async def free_space(self) -> int | None:
+        """Bytes that are free to this user, without the reserve; never below 0."""
+        found = await self._in_thread(os.statvfs, self._directory)
+        return max(0, found.f_bavail * found.f_frsize - self._reserve)
+
+    async def _in_thread(self, call: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+        return await anyio.to_thread.run_sync(call, *arguments, limiter=self._threads)
+
+    def _path(self, upload_id: str) -> Path:
+        if not ID.fullmatch(upload_id):
+            raise ValueError(f"not an upload id: {upload_id!r}")
+        return self._directory / upload_id[:2] / upload_id
+
+    def _open(self, path: Path, offset: int) -> "DiskWriter":
+        if offset:
+            try:
+                descriptor = os.open(path, os.O_WRONLY | FLAGS)
+            except FileNotFoundError:
+                raise ValueError(f"upload {path.name} holds nothing, fewer than {offset} bytes") from None
+        else:
+            # Also when the file was there before: whoever made it may have died before its name was durable.
+            descriptor = self._create(path, durable=self._durable)
+        writer = DiskWriter(descriptor, offset)
+        try:
+            writer.cut()
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+    def _create(self, path: Path, *, durable: bool) -> int:
+        """Open the file, and make it if need be, in a directory that is made if need be."""
+        with full_is_refused():
+            make_directories(path.parent, durable=False)
+            if durable and path.parent not in self._lasting:
+                # Even if it was there: another thread, or a process that has died, may have just made it.
+                sync_directory(self._directory)
+                self._lasting.add(path.parent)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | FLAGS, 0o600)
+            try:
+                if durable:
+                    sync_directory(path.parent)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        return descriptor
+
+    async def _pieces(self, path: Path, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        try:
+            # On the loop, for the reasons given in `size`, and so that no cancellation can lose the descriptor.
+            descriptor = os.open(path, os.O_RDONLY | FLAGS)
+        except FileNotFoundError:
+            if end:
+                raise EOFError(f"upload {path.name} holds nothing, fewer than {end} bytes") from None
+            return
+        try:
+            if os.fstat(descriptor).st_size < end:
+                raise EOFError(f"upload {path.name} holds fewer than {end} bytes")
+            while start < end:
+                piece = await self._in_thread(os.pread, descriptor, min(PIECE, end - start), start)
+                if not piece:
+                    raise EOFError(f"upload {path.name} ends at {start}, before {end}")
+                yield piece
+                start += len(piece)
+        finally:
+            # A pread may still be under way if the task was cancelled. It moves no position, nobody gets what it reads.
+            os.close(descriptor)
+
+    def _assemble(self, path: Path, parts: Sequence[Path], durable: bool) -> int:
+        descriptor = self._create(path, durable=durable)
+        try:
+            with full_is_refused():
+                os.ftruncate(descriptor, 0)
+                size = sum(add_part(part, descriptor) for part in parts)
+                if durable:
+                    sync_file(descriptor)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+        return size
+
+    def _scan(self) -> list[str]:
+        return [
+            entry.name
+            for directory in os.scandir(self._directory)
+            if directory.is_dir(follow_symlinks=False)
+            for entry in os.scandir(directory)
+            if ID.fullmatch(entry.name) and entry.name[:2] == directory.name and entry.is_file(follow_symlinks=False)
+        ]
+
+
+class DiskWriter:
+    """A `ports.Writer` on an open file, which it owns."""
+
+    def __init__(self, descriptor: int, position: int) -> None:
+        self._descriptor: int | None = descriptor
+        self._position = position
+        # A caller that was cancelled may close while its write still runs in a thread. Unlocked, the number of the
+        # descriptor could by then belong to another upload's file, and the rest of the write would go there.
+        self._lock = threading.Lock()
+
+    def cut(self) -> None:
+        """Drop what lies beyond the writer's position. Raises `ValueError` when the file ends before it."""
+        held = os.fstat(self._opened()).st_size
+        if held < self._position:
+            raise ValueError(f"{held} bytes are held, fewer than {self._position}")
+        if held > self._position:
+            os.ftruncate(self._opened(), self._position)
+
+    def write(self, data: memoryview) -> None:
+        """Append all of data. Raises `protocol.errors.InsufficientStorage`, `OSError`, or `ValueError` when closed."""
+        with self._lock, full_is_refused():
+            descriptor = self._opened()
+            while data:
+                count = os.pwrite(descriptor, data, self._position)
+                self._position += count
+                data = data[count:]
+
+    def sync(self) -> None:
+        """Wait until the disk has what was written. Raises as `write` does."""
+        with self._lock, full_is_refused():
+            sync_file(self._opened())
+
+    def close(self) -> None:
+        """Close the file, after the write that may be under way."""
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with suppress(OSError):  # Bytes that must be on the disk were synced, and that has raised.
+                os.close(descriptor)
+
+    def __del__(self) -> None:
+        # The writer that a cancelled `append` opened all the same is in nobody's hands.
+        self.close()
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            raise ValueError("the writer is closed")
+        return self._descriptor
+
+
+def add_part(part: Path, target: int) -> int:
+    """Copy a part's file to where target stands; return its size in bytes, 0 when there is no file."""
+    try:
+        source = os.open(part, os.O_RDONLY | FLAGS)
+    except FileNotFoundError:
+        return 0
+    try:
+        size = os.fstat(source).st_size
+        copy(source, target, size)
+    finally:
+        os.close(source)
+    return size

@@ -1,0 +1,69 @@
+"""Putting final uploads together once all their parts are there."""
+
+import logging
+from contextlib import AsyncExitStack
+
+from longshore.events import UploadCompleted
+from longshore.ports import Emit, Holder, Lease, Locker
+from longshore.protocol.concat import is_ready, settle_concatenate
+from longshore.protocol.errors import InsufficientStorage
+from longshore.protocol.upload import State, Upload
+from longshore.uploads.records import Records
+
+logger = logging.getLogger(__name__)
+
+
+class Assembly:
+    """Turns completed parts into final uploads."""
+
+    def __init__(self, records: Records, locker: Locker, emit: Emit, *, durable: bool, lock_timeout: float) -> None:
+        self._records = records
+        self._locker = locker
+        self._emit = emit
+        self._durable = durable
+        self._lock_timeout = lock_timeout
+
+    async def assemble(self, final: Upload) -> Upload:
+        """Put the final upload together if its parts are all there; return it as it stands afterwards.
+
+        Holds the leases of the final and of its parts, so that none goes away while it is copied; always taken in the
+        same order, so that two assemblies cannot wait for each other. Raises `InsufficientStorage`, `UploadLocked`.
+        """
+        async with AsyncExitStack() as leases:
+            for upload_id in (final.id, *sorted(set(final.parts))):
+                lease = await self._acquire(upload_id)
+                leases.push_async_callback(lease.release)
+            return await self._assemble(final.id)
+
+    async def _acquire(self, upload_id: str) -> Lease:
+        return await self._locker.acquire(
+            upload_id, position=0, stop=_cannot_stop, may_take=_wait_for, timeout=self._lock_timeout
+        )
+
+    async def _assemble(self, final_id: str) -> Upload:
+        final = await self._records.load(final_id)
+        parts = await self._records.uploads.get_many(set(final.parts))
+        if final.state is not State.UNFINISHED or not is_ready(final, parts):
+            return final
+        size = await self._records.store.concatenate(final.id, final.parts, durable=self._durable)
+        completed = settle_concatenate(final, size, limits=self._records.limits, now=self._records.clock())
+        if await self._records.uploads.save(completed):
+            self._emit(UploadCompleted(completed))
+        return completed
+
+    async def assemble_quietly(self, final: Upload) -> None:
+        """Put the final upload together on nobody's request: what goes wrong is logged, and tried again by the sweep."""
+        try:
+            await self.assemble(final)
+        except InsufficientStorage:
+            logger.warning("final upload %s: no room to put it together yet", final.id)
+        except Exception:
+            logger.exception("final upload %s could not be put together yet", final.id)
+
+
+def _cannot_stop() -> None:
+    """A copy runs to its end; whoever wants the lease waits."""
+
+
+def _wait_for(_: Holder) -> bool:
+    return False

@@ -1,0 +1,262 @@
+"""The upload service: each method carries out one intent and returns the upload as committed, or raises a TusError."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+from anyio import CapacityLimiter
+
+from longshore.events import UploadCompleted, UploadCreated, UploadTerminated
+from longshore.ports import Body, Clock, Emit, Holder, Lease, Locker, StopReason, Store, Uploads
+from longshore.protocol.append import decide_append, plan_write
+from longshore.protocol.capabilities import Limits
+from longshore.protocol.concat import decide_concatenate, is_ready
+from longshore.protocol.create import decide_create
+from longshore.protocol.errors import (
+    BodyStalled,
+    InsufficientStorage,
+    OffsetConflict,
+    ShuttingDown,
+    UploadTakenOver,
+    UploadUnfinished,
+)
+from longshore.protocol.intents import Append, BodyHead, Concatenate, Create
+from longshore.protocol.lifetime import require_live
+from longshore.protocol.upload import State, Upload
+from longshore.uploads.appending import Appender, Fsync
+from longshore.uploads.assembly import Assembly
+from longshore.uploads.records import Records
+from longshore.uploads.work import Work
+
+_FREE_SPACE_AGE = 1.0
+"""Seconds for which a reading of the free space is used: what is written meanwhile is counted by the records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """How the service goes about its work; all times in seconds."""
+
+    fsync: Fsync = "finish"
+    checkpoint_interval: float = 1.0
+    lock_timeout: float = 10.0
+    stall_threshold: float = 0.5
+    """A holder that has received nothing for this long is taken for dead by a HEAD request."""
+
+
+class UploadService:
+    """Creates, appends to, inspects, concatenates and terminates uploads."""
+
+    def __init__(
+        self,
+        *,
+        uploads: Uploads,
+        store: Store,
+        locker: Locker,
+        limits: Limits,
+        tuning: Tuning,
+        clock: Clock,
+        emit: Emit,
+        new_id: Callable[[], str],
+        limiter: CapacityLimiter,
+    ) -> None:
+        self.records = Records(uploads, store, limits, clock)
+        self.assembly = Assembly(
+            self.records, locker, emit, durable=tuning.fsync != "never", lock_timeout=tuning.lock_timeout
+        )
+        self._appender = Appender(
+            self.records, fsync=tuning.fsync, checkpoint_interval=tuning.checkpoint_interval, limiter=limiter
+        )
+        self._locker = locker
+        self._limits = limits
+        self._tuning = tuning
+        self._clock = clock
+        self._emit = emit
+        self._new_id = new_id
+        self._free_space: tuple[float, int | None] = (float("-inf"), None)
+        self.work = Work()
+
+    # Creating
+
+    async def create(self, intent: Create, body: Body | None) -> Upload:
+        """Create an upload, and append the body if there is one.
+
+        Raises `TooLarge`, `LengthExceeded`, `InsufficientStorage`, and for a body what `append` raises; nothing is
+        created then. A client that never learns the URL cannot go on, so of a body that it cut short nothing is kept.
+        """
+        upload = decide_create(intent, self._new_id(), limits=self._limits, now=self._clock())
+        return await self.work.see_through(self._create(upload, intent.body, body), body)
+
+    async def _create(self, upload: Upload, body_head: BodyHead | None, body: Body | None) -> Upload:
+        await self._add(upload)
+        if body_head is None or body is None:
+            self._announce(upload)
+            return upload
+        async with self._lease(upload.id, body) as lease:
+            try:
+                plan = plan_write(upload, body_head, limits=self._limits)
+                appended = await self._appender.append(plan, body, lease)
+            except Exception:
+                await self.records.remove(upload, State.TERMINATED)
+                raise
+        if body.stopped is StopReason.DISCONNECTED and appended.state is not State.COMPLETED:
+            await self.records.remove(appended, State.TERMINATED)
+            return appended
+        self._announce(appended)
+        return appended
+
+    async def _add(self, upload: Upload) -> None:
+        await self.records.uploads.add(upload, free_space=await self._read_free_space())
+
+    def _announce(self, upload: Upload) -> None:
+        self._emit(UploadCreated(upload))
+        self._announce_completion(upload)
+
+    def _announce_completion(self, upload: Upload) -> None:
+        if upload.state is State.COMPLETED and not upload.is_partial:
+            self._emit(UploadCompleted(upload))
+
+    async def _read_free_space(self) -> int | None:
+        read_at, free = self._free_space
+        if time.monotonic() - read_at > _FREE_SPACE_AGE:
+            free = await self.records.store.free_space()
+            self._free_space = (time.monotonic(), free)
+        return free
+
+    async def concatenate(self, intent: Concatenate) -> Upload:
+        """Create a final upload; it is put together at once when its parts are all there, else when the last one is.
+
+        Raises `UploadNotFound`, `UploadGone`, `InvalidConcat`, `TooLarge` or `InsufficientStorage`; nothing is created
+        then.
+        """
+        return await self.work.see_through(self._concatenate(intent), None)
+
+    async def _concatenate(self, intent: Concatenate) -> Upload:
+        parts = await self.records.uploads.get_many(set(intent.parts))
+        final = decide_concatenate(intent, self._new_id(), parts, limits=self._limits, now=self._clock())
+        await self._add(final)
+        self._emit(UploadCreated(final))
+        if not is_ready(final, parts):
+            return final
+        try:
+            return await self.assembly.assemble(final)
+        except InsufficientStorage:
+            await self.records.remove(final, State.TERMINATED)
+            raise
+
+    # Appending
+
+    async def append(self, intent: Append, body: Body) -> Upload:
+        """Append the body at the offset; what arrives is kept whatever happens to the client, or to this call.
+
+        Raises `UploadNotFound`, what `decide_append` and `settle_append` raise, `UploadLocked`,
+        `InsufficientStorage`; and when the body was stopped, after what had arrived was committed, `UploadTakenOver`,
+        `ShuttingDown` or `BodyStalled`.
+        """
+        return await self.work.see_through(self._append(intent, body), body)
+
+    async def _append(self, intent: Append, body: Body) -> Upload:
+        seen = await self.records.load(intent.resource)
+        may_take = partial(self._may_take_over, intent, seen)
+        async with self._lease(intent.resource, body, position=intent.offset, may_take=may_take) as lease:
+            upload = await self.records.load(intent.resource)
+            plan = decide_append(intent, upload, limits=self._limits, now=self._clock())
+            appended = await self._appender.append(plan, body, lease)
+            if upload.state is not State.COMPLETED:
+                self._announce_completion(appended)
+        if appended.is_partial:
+            await self._tell_finals(appended)
+        if appended.state is not State.COMPLETED:
+            _raise_stop(body.stopped)
+        return appended
+
+    def _may_take_over(self, intent: Append, seen: Upload, holder: Holder) -> bool:
+        """Whether this append would succeed where the holder now stands.
+
+        At any other offset it is refused at once, so that a request that cannot succeed never disturbs one that can.
+        """
+        if intent.offset != holder.position:
+            raise OffsetConflict(seen.offset)
+        decide_append(intent, replace(seen, offset=holder.position), limits=self._limits, now=self._clock())
+        return True
+
+    async def _tell_finals(self, part: Upload) -> None:
+        await self.records.uploads.extend_finals_of(part.id, part.expires_at)
+        if part.state is State.COMPLETED:
+            for final in await self.records.uploads.finals_of(part.id):
+                await self.assembly.assemble_quietly(final)
+
+    # The rest
+
+    async def inspect(self, upload_id: str) -> Upload:
+        """The upload with its committed offset.
+
+        Takes no lock; but a writer that has received nothing for a while is taken for dead and made to commit first.
+        Raises `UploadNotFound`, `UploadGone`, `UploadLocked`.
+        """
+        upload = await self.records.load(upload_id)
+        if upload.state is State.UNFINISHED and not upload.is_final:
+            waited = await self._locker.quiesce(
+                upload_id, quiet_for=self._tuning.stall_threshold, timeout=self._tuning.lock_timeout
+            )
+            if waited:
+                upload = await self.records.load(upload_id)
+        require_live(upload, self._clock())
+        return upload
+
+    async def finished(self, upload_id: str) -> Upload:
+        """The upload, if all its bytes are there. Raises `UploadNotFound`, `UploadGone`, `UploadUnfinished`."""
+        upload = await self.records.load(upload_id)
+        require_live(upload, self._clock())
+        if upload.state is not State.COMPLETED:
+            raise UploadUnfinished
+        return upload
+
+    async def terminate(self, upload_id: str) -> None:
+        """Remove the upload, ending a running append first. Raises `UploadNotFound`, `UploadGone`, `UploadLocked`."""
+        require_live(await self.records.load(upload_id), self._clock())
+        await self.work.see_through(self._terminate(upload_id), None)
+
+    async def _terminate(self, upload_id: str) -> None:
+        async with self._lease(upload_id, None, may_take=_always):
+            upload = await self.records.load(upload_id)
+            require_live(upload, self._clock())
+            if await self.records.remove(upload, State.TERMINATED):
+                self._emit(UploadTerminated(await self.records.load(upload_id)))
+
+    @asynccontextmanager
+    async def _lease(
+        self,
+        upload_id: str,
+        body: Body | None,
+        *,
+        position: int = 0,
+        may_take: Callable[[Holder], bool] = lambda _: False,
+    ) -> AsyncIterator[Lease]:
+        stop = partial(body.stop, StopReason.TAKEN_OVER) if body else _nothing_to_stop
+        lease = await self._locker.acquire(
+            upload_id, position=position, stop=stop, may_take=may_take, timeout=self._tuning.lock_timeout
+        )
+        try:
+            yield lease
+        finally:
+            await lease.release()
+
+
+def _raise_stop(reason: StopReason | None) -> None:
+    match reason:
+        case StopReason.TAKEN_OVER:
+            raise UploadTakenOver
+        case StopReason.SHUTTING_DOWN:
+            raise ShuttingDown
+        case StopReason.STALLED:
+            raise BodyStalled
+
+
+def _nothing_to_stop() -> None:
+    pass
+
+
+def _always(_: Holder) -> bool:
+    return True

@@ -1,0 +1,83 @@
+"""The sweep: removes what has expired, and finishes what a crash has cut short."""
+
+import asyncio
+import logging
+
+from longshore.events import UploadExpired
+from longshore.ports import Emit, Holder, Locker
+from longshore.protocol.errors import UploadLocked
+from longshore.protocol.lifetime import is_expired
+from longshore.protocol.upload import State
+from longshore.uploads.assembly import Assembly
+from longshore.uploads.records import Records
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 100
+"""Records read at a time, so that a sweep after a long stop does not load them all."""
+
+
+class Sweep:
+    """Clears up behind uploads. Every step can be cut short at any point, and is then done by a later sweep."""
+
+    def __init__(self, records: Records, locker: Locker, assembly: Assembly, emit: Emit) -> None:
+        self._records = records
+        self._locker = locker
+        self._assembly = assembly
+        self._emit = emit
+
+    async def run(self, interval: float) -> None:
+        """Sweep now and then every `interval` seconds, until cancelled. What goes wrong is logged."""
+        while True:
+            try:
+                await self.once()
+            except Exception:
+                logger.exception("the sweep failed; it is tried again in %g s", interval)
+            await asyncio.sleep(interval)
+
+    async def once(self) -> None:
+        """One whole sweep."""
+        await self._expire_all()
+        await self._purge_all()
+        for final in await self._records.uploads.unfinished_finals(_BATCH):
+            await self._assembly.assemble_quietly(final)
+        await self._records.uploads.forget(self._records.clock())
+
+    async def _expire_all(self) -> None:
+        busy: set[str] = set()
+        while True:
+            due = await self._records.uploads.expired(self._records.clock(), _BATCH + len(busy))
+            fresh = [upload.id for upload in due if upload.id not in busy]
+            if not fresh:
+                return
+            for upload_id in fresh:
+                await self._expire(upload_id)
+            busy.update(fresh)
+
+    async def _expire(self, upload_id: str) -> None:
+        """Remove one upload, unless somebody is busy with it: activity moves its expiry."""
+        try:
+            lease = await self._locker.acquire(
+                upload_id, position=0, stop=_cannot_stop, may_take=_leave_alone, timeout=0
+            )
+        except UploadLocked:
+            return
+        try:
+            upload = await self._records.load(upload_id)
+            if is_expired(upload, self._records.clock()) and await self._records.remove(upload, State.EXPIRED):
+                self._emit(UploadExpired(await self._records.load(upload_id)))
+        finally:
+            await lease.release()
+
+    async def _purge_all(self) -> None:
+        """Remove the bytes of tombstones that a crash left behind."""
+        for upload_id in await self._records.uploads.unpurged(_BATCH):
+            await self._records.purge(upload_id)
+
+
+def _cannot_stop() -> None:
+    """Removing takes a moment and runs to its end."""
+
+
+def _leave_alone(_: Holder) -> bool:
+    return False

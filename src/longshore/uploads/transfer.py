@@ -1,0 +1,79 @@
+"""One body on its way into the store: counted, hashed, written and checkpointed."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from longshore.ports import Body, Lease, Writer
+from longshore.protocol.append import Receipt, WritePlan
+from longshore.protocol.checksum import Digests
+
+logger = logging.getLogger(__name__)
+
+Checkpoint = Callable[[int], Awaitable[None]]
+"""Commits the offset at which the upload stands."""
+
+
+class Transfer:
+    """The sink of one append, and what it has seen.
+
+    The sink runs in worker threads, one call at a time; the loop only reads its counters.
+    """
+
+    def __init__(self, plan: WritePlan, writer: Writer, lease: Lease, *, sync_interval: float | None) -> None:
+        self._plan = plan
+        self._writer = writer
+        self._lease = lease
+        self._digests = Digests(plan.algorithms)
+        self._sync_interval = sync_interval
+        self._synced_at = time.monotonic()
+        self._received = 0
+        self._position = plan.upload.offset
+
+    def sink(self, data: memoryview) -> None:
+        """Write and hash what fits; bytes beyond the plan's room are counted only, for the settling to refuse."""
+        self._lease.busy()
+        fitting = data[: self._plan.room - self._received]
+        self._writer.write(fitting)
+        self._digests.update(fitting)
+        self._received += len(data)
+        self._sync_if_due()
+        self._lease.advance(self._plan.position(self._received))
+
+    def _sync_if_due(self) -> None:
+        """Where every commit must be durable, a checkpoint may only see bytes that have been synced."""
+        if self._sync_interval is not None:
+            if time.monotonic() - self._synced_at < self._sync_interval:
+                return
+            self._writer.sync()
+            self._synced_at = time.monotonic()
+        self._position = self._plan.position(self._received)
+
+    async def run(self, body: Body, *, checkpoint: Checkpoint, interval: float) -> None:
+        """Feed the body to the sink, committing the offset every `interval` seconds. Raises what the sink raises."""
+        checkpoints = asyncio.create_task(self._checkpoint_each(interval, checkpoint))
+        try:
+            await body.feed(self.sink, limit=self._plan.limit)
+        finally:
+            checkpoints.cancel()
+            await asyncio.wait([checkpoints])
+
+    async def _checkpoint_each(self, interval: float, checkpoint: Checkpoint) -> None:
+        committed = self._position
+        while True:
+            await asyncio.sleep(interval)
+            position = self._position
+            if position == committed:
+                continue
+            try:
+                await checkpoint(position)
+            except Exception:
+                # A checkpoint only limits what a crash costs; the transfer goes on, and settling commits what came.
+                logger.exception("could not checkpoint upload %s", self._plan.upload.id)
+            else:
+                committed = position
+
+    def receipt(self, body: Body, *, complete: bool) -> Receipt:
+        """What came of the body."""
+        return Receipt(received=self._received, complete=complete, digests=self._digests, trailers=body.trailers)

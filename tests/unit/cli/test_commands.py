@@ -1,0 +1,135 @@
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from longshore.cli import main
+
+PASSWORD = "tops3cret"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith("LONGSHORE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("serve --auth local", "--auth=local is not valid: use none, the only kind in this version"),
+        ("serve --port=99999", "--port=99999 is not valid: use a number from 0 to 65535"),
+        ("serve --port -1", "--port=-1 is not valid: use a number from 0 to 65535"),
+        ("serve --data-dir /dev/null/x", "the data dir '/dev/null/x' cannot be used (Not a directory): "),
+        ("db upgrade --data-dir /dev/null/x", "the data dir '/dev/null/x' cannot be used (Not a directory): "),
+        ("serve --prot 1", "No such option '--prot'."),
+        ("serve now", "Got unexpected extra argument (now)"),
+        ("serve --port", "Option '--port' requires an argument."),
+        ("launch", "No such command 'launch'."),
+        ("db", "Usage: longshore db"),
+    ],
+)
+def test_an_error_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str], command: str, line: str) -> None:
+    assert main(command.split()) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert line in output.err
+    assert output.err.count("\n") == 1 or line.startswith("Usage")
+
+
+def test_a_wrong_variable_is_one_line_and_status_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGSHORE_FSYNC", "sometimes")
+    assert main(["serve"]) == 2
+    assert capsys.readouterr().err == (
+        "longshore: LONGSHORE_FSYNC='sometimes' is not valid: use one of finish, always, never\n"
+    )
+
+
+def test_help_tells_options_defaults_and_where_the_rest_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGSHORE_DATABASE_URL", f"postgresql://u:{PASSWORD}@h/d")
+    assert main(["serve", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for piece in (
+        "--host HOST Address to listen on. [default: 127.0.0.1]",
+        "--port PORT TCP port to listen on. [default: 8000]",
+        "[default: ./data]",
+        "--auth AUTH Who may upload. [default: none]",
+        "--access-log / --no-access-log",
+        "Every setting is also an environment variable",
+        "LONGSHORE_MAX_SIZE",
+        "README",
+    ):
+        assert piece in text
+    assert PASSWORD not in text
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from longshore import __version__
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"longshore {__version__}\n"
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "longshore", "serve", "--auth", "local"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == "longshore: --auth=local is not valid: use none, the only kind in this version\n"
+
+
+def test_a_warning_is_a_line_on_standard_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "longshore", "db", "current"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"LONGSHORE_MAXSIZE": "1"},
+    )
+    assert done.stdout == "none\n"
+    assert done.stderr == "LONGSHORE_MAXSIZE is not a setting and is ignored; did you mean LONGSHORE_MAX_SIZE?\n"
+
+
+def test_upgrade_creates_the_database_and_current_names_its_revision(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--data-dir", str(tmp_path / "new")]
+    assert main(["db", "current", *options]) == 0
+    assert capsys.readouterr().out == "none\n"
+    assert main(["db", "upgrade", *options]) == 0
+    assert main(["db", "upgrade", *options]) == 0
+    capsys.readouterr()
+    assert main(["db", "current", *options]) == 0
+    revision = capsys.readouterr().out.strip()
+    connection = sqlite3.connect(tmp_path / "new" / "longshore.db")
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(revision,)]
+    connection.close()
+
+
+@pytest.mark.parametrize("command", ["db upgrade", "db current", "serve"])
+def test_a_database_that_does_not_answer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("LONGSHORE_DATABASE_URL", f"postgresql://u:{PASSWORD}@127.0.0.1:1/d")
+    assert main(command.split()) == 2
+    output = capsys.readouterr()
+    assert output.err.startswith("longshore: the database cannot be used: ")
+    assert output.err.count("\n") == 1
+    assert PASSWORD not in output.out + output.err
+
+
+def test_a_database_file_that_is_something_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "longshore.db").write_text("This is not a database, however long one looks at it.\n" * 100)
+    assert main(["db", "upgrade", "--data-dir", str(tmp_path)]) == 2
+    output = capsys.readouterr()
+    assert output.err.startswith("longshore: the database cannot be used: ")
+    assert output.err.count("\n") == 1
