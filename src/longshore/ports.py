@@ -223,6 +223,6 @@ class Locker(Protocol):
     async def quiesce(self, upload_id: str, *, quiet_for: float, timeout: float) -> bool:
         """If a holder has received nothing for `quiet_for` seconds, ask it to stop and wait until it has released.
 
-        Returns whether there was one to wait for; at once when nobody holds the lease or the holder is lively. Raises `protocol.errors.UploadLocked`
-        after `timeout` seconds.
+        Returns whether there was one to wait for; at once when nobody holds the lease or the holder is lively. Raises
+        `protocol.errors.UploadLocked` after `timeout` seconds.
         """

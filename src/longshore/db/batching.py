@@ -1,13 +1,14 @@
-"""The batching writer: one thread that commits everything that has queued up in one transaction.
+"""Batches for SQLite: a thread carries out everything that has queued up in one transaction.
 
 A commit costs a flush to the disk whether it carries one write or a hundred. While one commit is under way the next
-writes queue up, and the next commit carries them all.
+writes queue up, and the next commit carries them all. Reads gain as well: one transaction and one wake-up of the event
+loop serve many of them.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Final, TypeVar, cast
 
@@ -21,27 +22,25 @@ T = TypeVar("T")
 QUEUE_LIMIT: Final = 1024
 """Calls that may be in the queue or in a batch; see `Admission` for what becomes of more: they wait."""
 
-BATCH_LIMIT: Final = 256
-"""Calls in one transaction, so that the first to come does not wait for everybody else's."""
 
-
-class BatchingWriter:
-    """Runs functions on one thread and one SQLite connection, many to a transaction.
+class BatchingThreads:
+    """Runs functions on a few threads with a SQLite connection each, up to `batch_limit` of them to a transaction.
 
     Each runs in a savepoint, so that one that raises undoes its own writes only. Nobody is answered before the commit;
     when that fails, everyone in the transaction is told. A function must not commit or roll back itself.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        """Start the thread. Called on the event loop that will call `run`."""
+    def __init__(self, engine: Engine, *, threads: int, batch_limit: int, name: str) -> None:
+        """Start the threads. Called on the event loop that will call `run`."""
         self._engine = engine
+        self._batch_limit = batch_limit
         self._loop = asyncio.get_running_loop()
         self._admission = Admission(QUEUE_LIMIT)
         self._queue: SimpleQueue[Call | None] = SimpleQueue()
-        self._ended = self._loop.create_future()
-        # A daemon, so that a process that forgets to close can end: what was not committed was not answered either.
-        self._thread = Thread(target=self._work, name="longshore-db-writer", daemon=True)
-        self._thread.start()
+        # Daemons, so that a process that forgets to close can end: what was not committed was not answered either.
+        self._threads = [Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(threads)]
+        for thread in self._threads:
+            thread.start()
 
     async def run(self, fn: Callable[[Connection], T]) -> T:
         """Call fn in a transaction; return once that is committed.
@@ -54,11 +53,13 @@ class BatchingWriter:
         return cast(T, await call.answer)
 
     async def close(self) -> None:
-        """Finish what was queued, then end the thread. Later calls of `run` raise."""
+        """Finish what was queued, then end the threads. Later calls of `run` raise."""
         await self._admission.close()
-        self._queue.put(None)
-        await asyncio.shield(self._ended)
-        self._thread.join()
+        # Everybody has been answered, so the threads wait at the queue and end at once.
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
 
     def _work(self) -> None:
         while batch := self._next_batch():
@@ -68,26 +69,28 @@ class BatchingWriter:
                 for call in batch:
                     call.fail(error)
             deliver_on(self._loop, batch, self._admission)
-        self._loop.call_soon_threadsafe(self._ended.set_result, None)
 
     def _next_batch(self) -> Sequence[Call]:
-        batch = []
         call = self._queue.get()
+        batch = []
         while call is not None:
             batch.append(call)
-            if len(batch) == BATCH_LIMIT or self._queue.empty():
+            if len(batch) == self._batch_limit:
                 break
-            call = self._queue.get()
+            try:
+                call = self._queue.get_nowait()
+            except Empty:
+                break
         return batch
 
-    def _commit(self, batch: Sequence[Call]) -> None:
+    def _commit(self, calls: Sequence[Call]) -> None:
         with self._engine.begin() as connection:
-            if len(batch) == 1:
+            if len(calls) == 1:
                 # The whole transaction is its savepoint.
-                batch[0].result = batch[0].fn(connection)
+                calls[0].result = calls[0].fn(connection)
                 return
             driver = cast(sqlite3.Connection, connection.connection.driver_connection)
-            for call in batch:
+            for call in calls:
                 _attempt(call, connection, driver)
 
 

@@ -7,7 +7,7 @@ from typing import Final, Protocol, Self, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from longshore.db.batching import BatchingWriter
+from longshore.db.batching import BatchingThreads
 from longshore.db.engine import is_memory, is_passing, is_sqlite, open_postgres, open_sqlite, parse_url
 from longshore.db.pooled import ConnectionThreads
 from longshore.protocol.errors import Unavailable
@@ -17,7 +17,11 @@ T = TypeVar("T")
 CONNECTIONS: Final = 8
 """How many connections, and threads on them, one process holds on PostgreSQL: half to write, half to read."""
 
-_SQLITE_READERS: Final = 4
+# On SQLite. Two readers, so that a sweep through the table does not hold the others up.
+_READERS: Final = 2
+# Calls in one transaction: bounded, so that the first to come does not wait for everybody else's.
+_WRITES: Final = 256
+_READS: Final = 16
 
 
 class _Runner(Protocol):
@@ -69,10 +73,12 @@ class Database:
 
     def _start_sqlite(self) -> None:
         engine = self._keep(open_sqlite(self._url, connections=1, durable=self._durable, writes=True))
-        self._writer = self._reader = BatchingWriter(engine)
-        if not is_memory(self._url):
-            readers = open_sqlite(self._url, connections=_SQLITE_READERS, durable=self._durable, writes=False)
-            self._reader = ConnectionThreads(self._keep(readers), threads=_SQLITE_READERS, name="longshore-db-reader")
+        self._writer = self._reader = BatchingThreads(
+            engine, threads=1, batch_limit=_WRITES, name="longshore-db-writer"
+        )
+        if not self.is_memory:
+            engine = self._keep(open_sqlite(self._url, connections=_READERS, durable=self._durable, writes=False))
+            self._reader = BatchingThreads(engine, threads=_READERS, batch_limit=_READS, name="longshore-db-reader")
 
     def _keep(self, engine: Engine) -> Engine:
         self._engines.append(engine)

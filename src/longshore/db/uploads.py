@@ -9,8 +9,8 @@ from sqlalchemy import Connection, CursorResult, Executable, Row
 
 from longshore.db import statements
 from longshore.db.database import Database
+from longshore.db.room import ensure_room, note_outstanding
 from longshore.ports import Clock
-from longshore.protocol.errors import InsufficientStorage
 from longshore.protocol.upload import State, Upload
 
 _IDS_AT_ONCE: Final = 500
@@ -39,10 +39,11 @@ class SqlUploads:
 
         def insert(connection: Connection) -> None:
             if free_space is not None:
-                _ensure_room(connection, upload.length or 0, free_space)
+                ensure_room(connection, upload.length or 0, free_space)
             connection.execute(statements.INSERT, row)
             if upload.parts:
                 connection.execute(statements.INSERT_PARTS, _part_rows(upload))
+            note_outstanding(connection, upload)
 
         await self._database.write(insert)
 
@@ -68,7 +69,14 @@ class SqlUploads:
         )
 
     async def save(self, upload: Upload) -> bool:
-        return await self._change_one(statements.SAVE, _changes(upload, self._clock()))
+        changes = _changes(upload, self._clock())
+
+        def save(connection: Connection) -> bool:
+            saved = _execute(connection, statements.SAVE, changes) == 1
+            note_outstanding(connection, upload)
+            return saved
+
+        return await self._database.write(save)
 
     async def bury(self, upload: Upload) -> bool:
         """Turn a live upload into a tombstone. Raises `ValueError` when the upload given is not a tombstone."""
@@ -113,22 +121,14 @@ class SqlUploads:
         return await self._database.read(lambda connection: _load(connection, statement, parameters))
 
     async def _change(self, statement: Executable, parameters: Mapping[str, Any]) -> int:
-        def change(connection: Connection) -> int:
-            return cast(CursorResult[Any], connection.execute(statement, parameters)).rowcount
-
-        return await self._database.write(change)
+        return await self._database.write(lambda connection: _execute(connection, statement, parameters))
 
     async def _change_one(self, statement: Executable, parameters: Mapping[str, Any]) -> bool:
         return await self._change(statement, parameters) == 1
 
 
-def _ensure_room(connection: Connection, length: int, free_space: int) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(statements.LOCK_ADMISSION)
-    # PostgreSQL sums bigints to a numeric.
-    outstanding = int(connection.execute(statements.OUTSTANDING).scalar_one())
-    if length + outstanding > free_space:
-        raise InsufficientStorage("There is not enough room for the upload beside those still under way.")
+def _execute(connection: Connection, statement: Executable, parameters: Mapping[str, Any]) -> int:
+    return cast(CursorResult[Any], connection.execute(statement, parameters)).rowcount
 
 
 def _load(connection: Connection, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Upload]:

@@ -19,7 +19,7 @@ _HAS_NO_CONTENT_LENGTH = {204, 304}
 
 
 async def respond(reply: Reply, scope: Scope, receive: Receive, send: Send, *, body_is_read: bool) -> None:
-    """Send a reply; if the request's body has not been read to its end, close the connection after lingering a while."""
+    """Send a reply; close the connection, after lingering a while, if the request's body was not read to its end."""
     unread = not body_is_read and _announces_body(scope)
     headers = _encode(reply.headers)
     if reply.status not in _HAS_NO_CONTENT_LENGTH and scope["method"] != "HEAD":

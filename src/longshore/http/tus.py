@@ -116,7 +116,7 @@ class TusEndpoint:
         return deliver(await self._service.finished(head.resource), self._service.records.store)
 
     def _location(self, upload: Upload, scope: Scope) -> str:
-        """The upload's URL: a path from the root, which holds behind any proxy that only adds TLS, or an absolute one."""
+        """The upload's URL: a path from the root, which holds behind any proxy that only adds TLS, or absolute."""
         mount = self._edge.public_url if self._edge.public_url is not None else quote(scope.get("root_path", ""))
         return f"{mount}{self._edge.base_path}/{upload.id}"
 
@@ -127,9 +127,7 @@ def request_head(scope: Scope) -> RequestHead:
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
-    return RequestHead(
-        method=scope["method"], headers=headers, resource=scope.get("path_params", {}).get("upload_id")
-    )
+    return RequestHead(method=scope["method"], headers=headers, resource=scope.get("path_params", {}).get("upload_id"))
 
 
 def _refuse(error: TusError, head: RequestHead) -> Reply:

@@ -94,7 +94,7 @@ def plan_write(upload: Upload, body: BodyHead, *, limits: Limits) -> WritePlan:
 
 
 def _declare_length(upload: Upload, length: int | None, limits: Limits) -> Upload:
-    """Set a deferred length. "Once set the length MUST NOT be changed." """
+    """Set a deferred length: "Once set the length MUST NOT be changed"."""
     if length is None or length == upload.length:
         return upload
     if upload.length is not None:

@@ -25,7 +25,7 @@ class Reply:
 
 
 def reply_options(capabilities: Capabilities) -> Reply:
-    """Answer OPTIONS: "A successful response [...] MUST contain the Tus-Version header." """
+    """Answer OPTIONS: "A successful response [...] MUST contain the Tus-Version header"."""
     fields: list[tuple[str, str]] = [("Tus-Version", VERSION)]
     if capabilities.extensions:
         fields.append(("Tus-Extension", capabilities.advertised))

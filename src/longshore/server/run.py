@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from uvicorn._types import ASGIApplication
 
 from longshore.server.protocol import UploadProtocol
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class LongshoreServer(uvicorn.Server):
-    """uvicorn's server, which tells where it listens, and tells the application to stop before it waits for requests."""
+    """uvicorn's server; tells where it listens, and has running requests end before it waits for them."""
 
     def __init__(
         self, config: uvicorn.Config, *, on_started: Callable[[str, int], None], on_stopping: Callable[[], None]
@@ -39,7 +39,7 @@ class LongshoreServer(uvicorn.Server):
 
 
 def run(
-    app: ASGIApp,
+    app: ASGIApplication,
     *,
     host: str,
     port: int,

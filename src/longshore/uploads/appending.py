@@ -24,9 +24,7 @@ Fsync = Literal["finish", "always", "never"]
 class Appender:
     """Carries out write plans."""
 
-    def __init__(
-        self, records: Records, *, fsync: Fsync, checkpoint_interval: float, limiter: CapacityLimiter
-    ) -> None:
+    def __init__(self, records: Records, *, fsync: Fsync, checkpoint_interval: float, limiter: CapacityLimiter) -> None:
         self._records = records
         self._fsync = fsync
         self._checkpoint_interval = checkpoint_interval

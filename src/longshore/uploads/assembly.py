@@ -52,7 +52,7 @@ class Assembly:
         return completed
 
     async def assemble_quietly(self, final: Upload) -> None:
-        """Put the final upload together on nobody's request: what goes wrong is logged, and tried again by the sweep."""
+        """Put the final upload together on nobody's request: failures are logged, and the sweep tries again."""
         try:
             await self.assemble(final)
         except InsufficientStorage:

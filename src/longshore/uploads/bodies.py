@@ -96,7 +96,7 @@ class AsgiBody:
         """Wait until there are bytes to pass on; False when there will be no more."""
         if not self._gathered and not self._over:
             await self._wait(self._arrived, self._idle_timeout)
-            if not self._gathered:
+            if not self._gathered and not self._over:
                 self.stop(StopReason.STALLED)
         if not self._over:
             await self._wait(self._full, FLUSH_INTERVAL)

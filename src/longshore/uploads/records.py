@@ -52,4 +52,3 @@ class Records:
         """Remove a tombstone's bytes."""
         await self.store.remove(upload_id)
         await self.uploads.purged(upload_id)
-
