@@ -4,7 +4,7 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
@@ -77,7 +77,7 @@ def open_sqlite(url: URL, *, connections: int, durable: bool, writes: bool, fore
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        cast(sqlite3.Connection, connection.connection.driver_connection).execute(begin)
+        connection.exec_driver_sql(begin)
 
     @event.listens_for(engine, "rollback")
     def forget_notes(connection: Connection) -> None:

@@ -58,7 +58,7 @@ def current(url: str) -> str | None:
     if is_sqlite(parsed) and not Path(str(parsed.database)).exists():
         return None
     with _opened(url, writes=False) as engine, engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _revision(connection)
 
 
 def newest() -> str | None:
@@ -78,8 +78,9 @@ def locked_connection(url: str) -> Iterator[Connection]:
         if engine.dialect.name == "postgresql":
             # Any number will do that nobody else in this database takes. On SQLite, BEGIN IMMEDIATE is the lock.
             connection.execute(text("SELECT pg_advisory_xact_lock(7238114952)"))
+        before = _revision(connection)
         yield connection
-        if engine.dialect.name == "sqlite":
+        if engine.dialect.name == "sqlite" and _revision(connection) != before:
             _check_foreign_keys(connection)
 
 
@@ -95,6 +96,10 @@ def _opened(url: str, *, writes: bool) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _check_foreign_keys(connection: Connection) -> None:

@@ -9,8 +9,8 @@ from anyio import CapacityLimiter
 from starlette.types import Receive, Scope, Send
 
 from longshore.downloads.delivery import Delivery, deliver
+from longshore.http.reading import request_body, request_head
 from longshore.http.responding import respond, stream
-from longshore.http.trailers import trailers_of
 from longshore.ports import Body
 from longshore.protocol.capabilities import Capabilities
 from longshore.protocol.errors import TusError, Unavailable, UploadLocked
@@ -26,7 +26,6 @@ from longshore.protocol.reply import (
     reply_terminated,
 )
 from longshore.protocol.upload import Upload
-from longshore.uploads.bodies import AsgiBody
 from longshore.uploads.service import UploadService
 
 logger = logging.getLogger(__name__)
@@ -66,12 +65,7 @@ class TusEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         head = request_head(scope)
-        body = AsgiBody(
-            receive,
-            idle_timeout=self._edge.body_idle_timeout,
-            limiter=self._limiter,
-            trailers=trailers_of(scope),
-        )
+        body = request_body(scope, receive, idle_timeout=self._edge.body_idle_timeout, limiter=self._limiter)
         answer = await self._guarded(lambda: self._answer(head, scope, body), head)
         if isinstance(answer, Delivery):
             await stream(answer, scope, send)
@@ -119,15 +113,6 @@ class TusEndpoint:
         """The upload's URL: a path from the root, which holds behind any proxy that only adds TLS, or absolute."""
         mount = self._edge.public_url if self._edge.public_url is not None else quote(scope.get("root_path", ""))
         return f"{mount}{self._edge.base_path}/{upload.id}"
-
-
-def request_head(scope: Scope) -> RequestHead:
-    """The request as the protocol reads it."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
-    return RequestHead(method=scope["method"], headers=headers, resource=scope.get("path_params", {}).get("upload_id"))
 
 
 def _refuse(error: TusError, head: RequestHead) -> Reply:

@@ -1,13 +1,20 @@
 """uvicorn's httptools protocol with what uploads need on top. The only place that touches uvicorn's private parts.
 
-uvicorn appends trailer fields to the headers of the request, puts no bound on the size of a request's head, and
-throws away what it has read of a body when the client goes away before the application has asked for it.
+It hands the socket of a plain connection over to whoever reads a request's body, and mends three things: uvicorn
+appends trailer fields to the headers of the request, puts no bound on the size of a request's head, and throws away
+what it has read of a body when the client goes away before the application has asked for it.
 """
 
+import os
+import socket
 from typing import Any
 
+import httptools
+from anyio import CapacityLimiter
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from longshore.server.body import SocketBody
 
 MAX_HEAD = 64 * 1024
 """Bytes of a request's head (and of its trailers): enough for a concatenation of a thousand parts."""
@@ -15,24 +22,29 @@ MAX_HEAD = 64 * 1024
 TRAILERS = "longshore.trailers"
 """Scope extension: a mapping of trailer fields by lower-case name, filled when the body has ended."""
 
+BODY = "longshore.body"
+"""Scope extension: makes a `ports.Body` that reads from the socket. Only there where that is possible."""
+
 
 class UploadProtocol(HttpToolsProtocol):
-    """Keeps trailers apart, bounds the head, and hands over every byte of a body that reached the server."""
+    """Offers bodies straight from the socket, keeps trailers apart, bounds the head, and drops no byte of a body."""
 
-    _in_head = True
+    _in_head = False
     _head_size = 0
+    _body_size = 0
     _trailers: dict[str, str]
 
     def data_received(self, data: bytes) -> None:
         """Parse what came in; close the connection when a head grows beyond its bound."""
+        head_goes_on = self._in_head
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
+        if self._in_head and head_goes_on and not self.transport.is_closing():
             self._count_head(len(data))
 
     def _count_head(self, size: int) -> None:
         self._head_size += size
         if self._head_size > MAX_HEAD:
-            self.transport.write(_head_too_large())
+            self.transport.write(_HEAD_TOO_LARGE)
             self.transport.close()
 
     def on_message_begin(self) -> None:
@@ -40,9 +52,8 @@ class UploadProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = True
         self._head_size = 0
+        self._body_size = 0
         self._trailers = {}
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
-        scope["extensions"] = {TRAILERS: self._trailers}
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field, or behind the body a trailer field."""
@@ -60,18 +71,87 @@ class UploadProtocol(HttpToolsProtocol):
         """The head is there: start the application."""
         self._in_head = False
         self._head_size = 0
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+        scope["extensions"] = {TRAILERS: self._trailers}
         super().on_headers_complete()
+        length = _content_length(self.headers)
+        if length and self.scheme == "http":
+            scope["extensions"][BODY] = _Offer(self, self.cycle, length)
 
-    def on_message_complete(self) -> None:
-        """The request is there."""
-        super().on_message_complete()
-        self._in_head = True
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._body_size += len(body)
+        super().on_body(body)
+
+    def body_size(self) -> int:
+        """How many bytes of the current request's body have been parsed."""
+        return self._body_size
+
+    def skip_body(self) -> None:
+        """Behave as if the current request's body had been parsed to its end, and expect a new request next.
+
+        The parser still waits for the bytes that went past it, so a new one takes its place.
+        """
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         async def app_with_rest(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
             await app(scope, _with_rest(cycle, receive), send)
 
         super()._start_asgi_task(cycle, app_with_rest)
+
+
+class _Offer:
+    """Makes the body of one request; what is given as the scope extension."""
+
+    def __init__(self, protocol: UploadProtocol, cycle: RequestResponseCycle, length: int) -> None:
+        self._connection = _CycleConnection(protocol, cycle, length)
+
+    def __call__(self, *, idle_timeout: float, limiter: CapacityLimiter) -> SocketBody:
+        return SocketBody(self._connection, idle_timeout=idle_timeout, limiter=limiter)
+
+
+class _CycleConnection:
+    """One request's view of its connection: a `body.Connection`."""
+
+    def __init__(self, protocol: UploadProtocol, cycle: RequestResponseCycle, length: int) -> None:
+        self._protocol = protocol
+        self._cycle = cycle
+        self._length = length
+
+    def begin(self) -> tuple[bytes, int]:
+        """Stop the transport reading, and take what the parser has seen of the body."""
+        cycle = self._cycle
+        if cycle.waiting_for_100_continue and not cycle.transport.is_closing():
+            cycle.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            cycle.waiting_for_100_continue = False
+        read, cycle.body = bytes(cycle.body), bytearray()
+        if not cycle.more_body:
+            return read, 0
+        cycle.flow.pause_reading()
+        return read, self._length - self._protocol.body_size()
+
+    def socket(self) -> socket.socket:
+        """A duplicate: the event loop watches the original for the transport, and would not watch it for us too."""
+        original = self._cycle.transport.get_extra_info("socket")
+        duplicate = socket.socket(fileno=os.dup(original.fileno()))
+        duplicate.setblocking(False)
+        return duplicate
+
+    def end(self, left: int) -> None:
+        """Let the transport read on. Where something is left, nothing can follow on this connection."""
+        if left:
+            self._cycle.keep_alive = False
+        elif self._cycle.more_body and not self._cycle.disconnected:
+            self._protocol.skip_body()
+        self._cycle.flow.resume_reading()
+
+
+def _content_length(headers: list[tuple[bytes, bytes]]) -> int:
+    """Content-Length in bytes, which the parser has validated; 0 where there is none."""
+    return next((int(value) for name, value in headers if name == b"content-length"), 0)
 
 
 def _with_rest(cycle: RequestResponseCycle, receive: ASGIReceiveCallable) -> ASGIReceiveCallable:
@@ -87,13 +167,11 @@ def _with_rest(cycle: RequestResponseCycle, receive: ASGIReceiveCallable) -> ASG
     return receive_with_rest
 
 
-def _head_too_large() -> bytes:
-    body = (
-        b'{"type": "urn:longshore:problem:head-too-large", "title": "Request head too large", '
-        b'"status": 431, "code": "head-too-large"}'
-    )
-    head = (
-        b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-        b"content-type: application/problem+json\r\nconnection: close\r\n"
-    )
-    return head + b"content-length: %d\r\n\r\n" % len(body) + body
+_PROBLEM = (
+    b'{"type": "urn:longshore:problem:head-too-large", "title": "Request head too large", '
+    b'"status": 431, "code": "head-too-large"}'
+)
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/problem+json\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(_PROBLEM), _PROBLEM)
+)

@@ -8,7 +8,6 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn._types import ASGIApplication
 
 from longshore.server.protocol import UploadProtocol
 
@@ -39,7 +38,7 @@ class LongshoreServer(uvicorn.Server):
 
 
 def run(
-    app: ASGIApplication,
+    app: Callable[..., Any],
     *,
     host: str,
     port: int,

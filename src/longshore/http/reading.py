@@ -1,0 +1,35 @@
+"""Reading requests: the head as the protocol takes it, and the body by the best way that the server offers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from anyio import CapacityLimiter
+from starlette.types import Receive, Scope
+
+from longshore.ports import Body
+from longshore.protocol.intents import RequestHead
+from longshore.uploads.bodies import AsgiBody
+
+# Scope extensions of our own uvicorn protocol class; on any other server they are not there.
+TRAILERS = "longshore.trailers"
+"""A mapping of the trailer fields by lower-case name, filled when the body has ended: ASGI has no place for them."""
+BODY = "longshore.body"
+"""Makes a body that is read straight from the socket; offered for a plain connection and a Content-Length."""
+
+
+def request_head(scope: Scope) -> RequestHead:
+    """The request as the protocol reads it."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return RequestHead(method=scope["method"], headers=headers, resource=scope.get("path_params", {}).get("upload_id"))
+
+
+def request_body(scope: Scope, receive: Receive, *, idle_timeout: float, limiter: CapacityLimiter) -> Body:
+    """The request's body; `idle_timeout` is in seconds without a byte, `limiter` bounds the threads that pass it on."""
+    extensions: Mapping[str, Any] = scope.get("extensions") or {}
+    if BODY in extensions:
+        body: Body = extensions[BODY](idle_timeout=idle_timeout, limiter=limiter)
+        return body
+    return AsgiBody(receive, idle_timeout=idle_timeout, limiter=limiter, trailers=extensions.get(TRAILERS))

@@ -1,0 +1,195 @@
+"""A request body that a worker thread takes straight from the socket, past the event loop and the HTTP parser."""
+
+import asyncio
+import contextlib
+import enum
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar, TypeVarTuple, Unpack
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+
+from longshore.ports import Sink, StopReason
+
+BUFFER_SIZE = 1024 * 1024
+"""Bytes of a worker thread's buffer. It belongs to the thread: a body that waits for its client holds none."""
+
+BURST_SIZE = 32 * 1024 * 1024
+"""Bytes after which a thread is given back although the client sends on, so that others have their turn."""
+
+LOW_WATER = 256 * 1024
+"""Bytes worth a thread: fewer wait in the kernel for company, though not longer than `FLUSH_INTERVAL`."""
+
+FLUSH_INTERVAL = 0.25
+"""Seconds that fewer bytes wait; less than a checkpoint's interval, so that slow clients are checkpointed too."""
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
+_thread = threading.local()
+
+
+class Connection(Protocol):
+    """The connection that a request came by, whose transport can be made to leave the socket alone."""
+
+    def begin(self) -> tuple[bytes, int]:
+        """Stop reading requests; return what has been read of the body, and how many bytes are to come."""
+
+    def socket(self) -> socket.socket:
+        """A duplicate of the socket, non-blocking, for the caller to read from and close. Raises `OSError`."""
+
+    def end(self, left: int) -> None:
+        """Go on reading requests, behind the `left` bytes of the body that have not been read."""
+
+
+class Burst(enum.Enum):
+    """How a thread's turn at the socket came to its end."""
+
+    DRY = "the socket has no more just now"
+    LONG = "there may be more, but others have their turn"
+    CLOSED = "the client has gone away"
+
+
+class SocketBody:
+    """A body with a Content-Length on a plain TCP connection; a `ports.Body`.
+
+    The loop waits until the socket is readable; a worker thread then reads into its buffer and passes that on until
+    the socket has no more. While nothing comes, the body costs a registered file descriptor and a timer.
+    """
+
+    def __init__(self, connection: Connection, *, idle_timeout: float, limiter: CapacityLimiter) -> None:
+        self._connection = connection
+        self._idle_timeout = idle_timeout
+        self._limiter = limiter
+        self._left = -1
+        self._passed = 0
+        self._stopped: StopReason | None = None
+        self._woken: asyncio.Future[bool] | None = None
+
+    @property
+    def stopped(self) -> StopReason | None:
+        """Why the body ended before its end."""
+        return self._stopped
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the body has been passed on."""
+        return self._left == 0
+
+    @property
+    def trailers(self) -> Mapping[str, str]:
+        """Always empty: a body with a Content-Length has none."""
+        return {}
+
+    def stop(self, reason: StopReason) -> None:
+        """Make `feed` return once the bytes at hand have been passed on."""
+        if self._stopped is None and self._left != 0:
+            self._stopped = reason
+            if self._woken is not None:
+                _wake(self._woken, False)
+
+    async def feed(self, sink: Sink, *, limit: int | None) -> int:
+        """See `ports.Body.feed`."""
+        read, to_come = self._connection.begin()
+        self._left = len(read) + to_come
+        unwanted = max(0, self._left - limit) if limit is not None else 0
+        try:
+            if read and self._left > unwanted:
+                await self._run(self._pass, sink, memoryview(read)[: self._left - unwanted])
+            if self._left > unwanted:
+                await self._feed_from_socket(sink, unwanted)
+        finally:
+            self._connection.end(self._left)
+        return self._passed
+
+    async def _feed_from_socket(self, sink: Sink, unwanted: int) -> None:
+        try:
+            source = self._connection.socket()
+        except OSError:
+            self.stop(StopReason.DISCONNECTED)
+            return
+        with contextlib.closing(source):
+            _set_low_water(source, LOW_WATER)
+            try:
+                await self._alternate(source, sink, unwanted)
+            finally:
+                _set_low_water(source, 1)
+
+    async def _alternate(self, source: socket.socket, sink: Sink, unwanted: int) -> None:
+        """Read what is there and wait for more, in turn."""
+        while self._left > unwanted and self._stopped is None:
+            before = self._passed
+            match await self._run(self._burst, source, sink, unwanted):
+                case Burst.CLOSED:
+                    self.stop(StopReason.DISCONNECTED)
+                case Burst.DRY if self._left > unwanted and self._stopped is None:
+                    await self._wait(source, lively=self._passed > before, least=self._left - unwanted)
+
+    def _burst(self, source: socket.socket, sink: Sink, unwanted: int) -> Burst:
+        """Pass on what the socket has. Runs in a worker thread."""
+        buffer = _buffer()
+        end = max(unwanted, self._left - BURST_SIZE)
+        while self._left > end:
+            try:
+                count = source.recv_into(buffer, min(len(buffer), self._left - end))
+            except BlockingIOError:
+                return Burst.DRY
+            except OSError:
+                return Burst.CLOSED
+            if not count:
+                return Burst.CLOSED
+            self._pass(sink, buffer[:count])
+        return Burst.LONG
+
+    def _pass(self, sink: Sink, data: memoryview) -> None:
+        # Counted before the sink has it: if the sink fails, these bytes have left the socket all the same.
+        self._left -= len(data)
+        sink(data)
+        self._passed += len(data)
+
+    async def _wait(self, source: socket.socket, *, lively: bool, least: int) -> None:
+        """Wait for bytes worth a thread: at once if the client is sending, else from its next byte on."""
+        if not lively:
+            _set_low_water(source, 1)
+            if not await self._readable(source, self._idle_timeout):
+                self.stop(StopReason.STALLED)
+        _set_low_water(source, min(LOW_WATER, least))
+        if self._stopped is None:
+            await self._readable(source, FLUSH_INTERVAL)
+
+    async def _readable(self, source: socket.socket, seconds: float) -> bool:
+        """Wait until the socket is readable; False when time is up or `stop` was called."""
+        loop = asyncio.get_running_loop()
+        self._woken = woken = loop.create_future()
+        timer = loop.call_later(seconds, _wake, woken, False)
+        loop.add_reader(source.fileno(), _wake, woken, True)
+        try:
+            readable: bool = await woken
+            return readable
+        finally:
+            loop.remove_reader(source.fileno())
+            timer.cancel()
+            self._woken = None
+
+    async def _run(self, work: Callable[[Unpack[Arguments]], T], *arguments: *Arguments) -> T:
+        return await anyio.to_thread.run_sync(work, *arguments, limiter=self._limiter)
+
+
+def _wake(woken: asyncio.Future[bool], readable: bool) -> None:
+    if not woken.done():
+        woken.set_result(readable)
+
+
+def _set_low_water(source: socket.socket, size: int) -> None:
+    """Have the socket count as readable from so many bytes on, or at its end; where it cannot, from the first on."""
+    with contextlib.suppress(OSError):
+        source.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+
+
+def _buffer() -> memoryview:
+    buffer: memoryview | None = getattr(_thread, "buffer", None)
+    if buffer is None:
+        buffer = _thread.buffer = memoryview(bytearray(BUFFER_SIZE))
+    return buffer
