@@ -39,7 +39,7 @@ lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict src tests
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: $(INSTALLED_DEV)
 	$(BIN)/ruff check --fix-only .
@@ -75,7 +75,7 @@ $(INSTALLED_DEV): pyproject.toml requirements.lock | $(BIN)/python
 	@touch $(INSTALLED) $@
 
 $(JS)/node_modules/.installed: $(JS)/package.json $(wildcard $(JS)/package-lock.json)
-	@if ! node -e 'process.exit(parseInt(process.versions.node) < 20)' 2> /dev/null; then \
+	@if ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2> /dev/null; then \
 	  echo 'The client tests need Node.js 20 or newer: there is none on the PATH.' >&2; exit 1; fi
 	cd $(JS) && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -178,5 +178,5 @@ class Connection:
 @contextmanager
 def serving(data_dir: Path, **settings: str) -> Iterator[Server]:
     """A running server, killed at the end."""
-    with Server(data_dir, **settings) as server:
+    with Server(data_dir, port=0, **settings) as server:
         yield server

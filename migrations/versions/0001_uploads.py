@@ -61,9 +61,9 @@ def create_uploads_indexes() -> None:
         postgresql_where=GONE,
     )
     op.create_index(
-        op.f("ix_uploads_unfinished_upload_length_upload_offset"),
+        op.f("ix_uploads_unfinished_outstanding"),
         "uploads",
-        ["upload_length", "upload_offset"],
+        ["state", "upload_length", "upload_offset"],
         sqlite_where=UNFINISHED,
         postgresql_where=UNFINISHED,
     )

@@ -1,3 +1,25 @@
-"""Longshore: a resumable upload server."""
+"""Longshore: a resumable upload server, and a library that a Starlette or FastAPI application mounts.
+
+The rooms, from the top down; a higher one may import a lower one, never the reverse:
+
+- `cli`: the commands; they parse arguments and call one function.
+- `app`: the composition root, `build(Settings) -> Starlette`; the only file that names adapters.
+- `config` | `http` | `server`: the settings; the ASGI edge; uvicorn, set up for uploads.
+- `uploads` | `downloads` | `stores` | `lockers` | `db`: the service; giving files back; bytes; leases; records.
+- `ports`: the Protocols that those are written against.
+- `events`: what happened, as frozen values.
+- `protocol`: tus 1.0 as pure functions, on the standard library alone.
+
+To embed it, mount `longshore.app.build(longshore.config.Settings())` and run its lifespan within your own:
+
+    uploads = build(Settings(data_dir="/srv/uploads"))
+
+    @asynccontextmanager
+    async def lifespan(app):
+        async with uploads.router.lifespan_context(uploads):
+            yield
+
+    app = Starlette(routes=[Mount("/uploads", uploads)], lifespan=lifespan)
+"""
 
 __version__ = "0.1.0"

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from longshore.config import Settings
+from longshore.config import Settings, load
 from longshore.db import migrate
 from longshore.db.database import Database
 from longshore.db.uploads import SqlUploads
@@ -83,6 +83,14 @@ def build(settings: Settings, *, emit: Emit | None = None, clock: Clock | None =
     app.router.redirect_slashes = False
     app.state.service = service
     return app
+
+
+def create() -> Starlette:
+    """Put the server together from the environment, for ASGI servers that take a factory.
+
+    `longshore serve` is the faster way: other servers deliver bodies through ASGI and drop trailers.
+    """
+    return build(load())
 
 
 def capabilities(settings: Settings) -> Capabilities:

@@ -340,8 +340,9 @@ class Settings(BaseSettings):
     )
     public_url: PublicUrl = Field(
         None,
-        description="Base URL under which clients reach the server, without the base path. Empty takes it from each"
-        " request, which is right unless a proxy changes Host or ends TLS.",
+        description="Base URL under which clients reach the server, without the base path. Empty answers with paths"
+        " from the root, which clients resolve rightly behind any proxy that keeps the path; some clients (aiotus) insist on"
+        " absolute URLs.",
     )
     base_path: BasePath = Field(
         "/files", description="Path of the tus endpoint. `/files` is what most tus servers and examples use."

@@ -67,7 +67,7 @@ class Writer(Protocol):
         """Make what was written survive a power failure."""
 
     def close(self) -> None:
-        """Release what the writer holds. Never raises, may be called twice."""
+        """Release what the writer holds, after a write that is under way. Never raises, may be called twice."""
 
 
 class Store(Protocol):
@@ -93,11 +93,13 @@ class Store(Protocol):
         Raises `EOFError` when the store holds fewer.
         """
 
-    async def concatenate(self, upload_id: str, part_ids: Sequence[str], *, durable: bool) -> int:
-        """Make the upload's bytes those of the parts in order; return how many that is. Parts may repeat.
+    async def concatenate(self, upload_id: str, parts: Sequence[tuple[str, int]], *, durable: bool) -> int:
+        """Make the upload's bytes those of the parts in order; return how many that is.
 
-        Starts over whatever the upload held before, so that it may be called again after a crash. With `durable` the
-        result survives a power failure before this returns. Raises `protocol.errors.InsufficientStorage`.
+        A part is an upload id and how many bytes from its start to take: what lies beyond is garbage. Parts may
+        repeat; the upload itself among them is a `ValueError`. Starts over whatever the upload held before, so that it
+        may be called again after a crash. With `durable` the result survives a power failure before this returns.
+        Raises `EOFError` when a part holds fewer bytes, `protocol.errors.InsufficientStorage`.
         """
 
     async def remove(self, upload_id: str) -> None:

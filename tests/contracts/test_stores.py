@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.contracts.stores import FINAL, ONE, TWO, get, put, sized
 
 from longshore.ports import Store
 from longshore.stores.disk import DiskStore
@@ -13,7 +14,6 @@ from longshore.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
-ONE, TWO, FINAL = "one-0123456789abcdef", "two-0123456789abcdef", "fin-0123456789abcdef"
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda _: MemoryStore(),
@@ -26,18 +26,6 @@ STORES: dict[str, Callable[[Path], Store]] = {
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return STORES[request.param](tmp_path / "uploads")
-
-
-async def put(store: Store, upload_id: str, *pieces: bytes, offset: int = 0) -> None:
-    writer = await store.append(upload_id, offset)
-    for piece in pieces:
-        writer.write(memoryview(piece))
-    writer.close()
-
-
-async def get(store: Store, upload_id: str, start: int = 0, end: int | None = None) -> bytes:
-    end = await store.size(upload_id) if end is None else end
-    return b"".join([piece async for piece in store.read(upload_id, start, end)])
 
 
 async def test_unknown_upload_has_no_bytes(store: Store) -> None:
@@ -161,35 +149,49 @@ async def test_read_tells_when_the_upload_shrinks_under_it(store: Store) -> None
 async def test_concatenation_is_the_parts_in_order_and_leaves_them_alone(store: Store) -> None:
     await put(store, ONE, b"abc")
     await put(store, TWO, b"defg")
-    assert await store.concatenate(FINAL, [TWO, ONE], durable=True) == 7
+    assert await store.concatenate(FINAL, await sized(store, TWO, ONE), durable=True) == 7
     assert await get(store, FINAL) == b"defgabc"
     assert (await get(store, ONE), await get(store, TWO)) == (b"abc", b"defg")
 
 
+async def test_concatenation_takes_the_beginning_of_a_part_and_no_garbage(store: Store) -> None:
+    await put(store, ONE, b"abc" + b"garbage")
+    assert await store.concatenate(FINAL, [(ONE, 3), (TWO, 0), (ONE, 1)], durable=False) == 4
+    assert await get(store, FINAL) == b"abca"
+
+
+@pytest.mark.parametrize("part_id", [ONE, TWO])
+async def test_concatenation_of_a_part_that_holds_too_little(store: Store, part_id: str) -> None:
+    await put(store, ONE, b"abc")
+    with pytest.raises(EOFError):
+        await store.concatenate(FINAL, [(ONE, 3), (part_id, 4)], durable=False)
+    assert list(await store.ids()) == [ONE]
+
+
 async def test_concatenation_takes_a_part_twice(store: Store) -> None:
     await put(store, ONE, b"abc")
-    assert await store.concatenate(FINAL, [ONE, ONE], durable=False) == 6
+    assert await store.concatenate(FINAL, await sized(store, ONE, ONE), durable=False) == 6
     assert await get(store, FINAL) == b"abcabc"
 
 
 async def test_concatenation_starts_over(store: Store) -> None:
     await put(store, ONE, b"abc")
     await put(store, FINAL, b"half of something longer")
-    assert await store.concatenate(FINAL, [ONE], durable=True) == 3
-    assert await store.concatenate(FINAL, [ONE], durable=True) == 3
+    assert await store.concatenate(FINAL, await sized(store, ONE), durable=True) == 3
+    assert await store.concatenate(FINAL, await sized(store, ONE), durable=True) == 3
     assert await get(store, FINAL) == b"abc"
 
 
 async def test_concatenation_does_not_share_later_changes_of_a_part(store: Store) -> None:
     await put(store, ONE, b"abc")
-    await store.concatenate(FINAL, [ONE], durable=False)
+    await store.concatenate(FINAL, await sized(store, ONE), durable=False)
     await put(store, ONE, b"xyz")
     assert await get(store, FINAL) == b"abc"
 
 
 @pytest.mark.parametrize("durable", [True, False])
 async def test_concatenation_of_nothing_is_an_empty_upload(store: Store, durable: bool) -> None:
-    assert await store.concatenate(FINAL, [ONE, TWO], durable=durable) == 0
+    assert await store.concatenate(FINAL, await sized(store, ONE, TWO), durable=durable) == 0
     assert list(await store.ids()) == [FINAL]
     assert await get(store, FINAL) == b""
 
@@ -197,13 +199,13 @@ async def test_concatenation_of_nothing_is_an_empty_upload(store: Store, durable
 async def test_upload_cannot_be_its_own_part(store: Store) -> None:
     await put(store, ONE, b"abc")
     with pytest.raises(ValueError, match="own parts"):
-        await store.concatenate(ONE, [ONE], durable=False)
+        await store.concatenate(ONE, await sized(store, ONE), durable=False)
     assert await get(store, ONE) == b"abc"
 
 
 async def test_concatenation_can_be_appended_to(store: Store) -> None:
     await put(store, ONE, b"abc")
-    await store.concatenate(FINAL, [ONE], durable=False)
+    await store.concatenate(FINAL, await sized(store, ONE), durable=False)
     await put(store, FINAL, b"X", offset=2)
     assert await get(store, FINAL) == b"abX"
 
@@ -211,7 +213,7 @@ async def test_concatenation_can_be_appended_to(store: Store) -> None:
 async def test_large_concatenation(store: Store) -> None:
     content = bytes(range(256)) * 4096 * 5 + b"odd"
     await put(store, ONE, content)
-    assert await store.concatenate(FINAL, [ONE, ONE], durable=False) == 2 * len(content)
+    assert await store.concatenate(FINAL, await sized(store, ONE, ONE), durable=False) == 2 * len(content)
     assert await get(store, FINAL) == content * 2
 
 

@@ -94,9 +94,11 @@ Index(
     sqlite_where=IS_GONE,
     postgresql_where=IS_GONE,
 )
-# Holds both columns that the sum of outstanding bytes needs, so that the sum never visits the rows.
+# Holds every column that the sum of outstanding bytes names, so that it never visits the rows; SQLite insists on the
+# state as well, which is the same throughout.
 Index(
-    "ix_uploads_unfinished_upload_length_upload_offset",
+    "ix_uploads_unfinished_outstanding",
+    uploads.c.state,
     uploads.c.upload_length,
     uploads.c.upload_offset,
     sqlite_where=IS_UNFINISHED,

@@ -26,6 +26,11 @@ def request_head(scope: Scope) -> RequestHead:
     return RequestHead(method=scope["method"], headers=headers, resource=scope.get("path_params", {}).get("upload_id"))
 
 
+def has_trailers(scope: Scope) -> bool:
+    """Whether the server delivers trailer fields."""
+    return TRAILERS in (scope.get("extensions") or {})
+
+
 def request_body(scope: Scope, receive: Receive, *, idle_timeout: float, limiter: CapacityLimiter) -> Body:
     """The request's body; `idle_timeout` is in seconds without a byte, `limiter` bounds the threads that pass it on."""
     extensions: Mapping[str, Any] = scope.get("extensions") or {}

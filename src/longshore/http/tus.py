@@ -9,12 +9,21 @@ from anyio import CapacityLimiter
 from starlette.types import Receive, Scope, Send
 
 from longshore.downloads.delivery import Delivery, deliver
-from longshore.http.reading import request_body, request_head
+from longshore.http.reading import has_trailers, request_body, request_head
 from longshore.http.responding import respond, stream
 from longshore.ports import Body
 from longshore.protocol.capabilities import Capabilities
 from longshore.protocol.errors import TusError, Unavailable, UploadLocked
-from longshore.protocol.intents import Append, Concatenate, Create, Inspect, Intent, Options, RequestHead, Terminate
+from longshore.protocol.intents import (
+    Append,
+    Concatenate,
+    Create,
+    Inspect,
+    Options,
+    RequestHead,
+    Terminate,
+    UploadIntent,
+)
 from longshore.protocol.parse import effective_method, method_not_allowed, parse_request
 from longshore.protocol.reply import (
     Reply,
@@ -59,6 +68,7 @@ class TusEndpoint:
     ) -> None:
         self._service = service
         self._capabilities = capabilities
+        self._capabilities_without_trailers = capabilities.without("checksum-trailer")
         self._edge = edge
         self._limiter = limiter
 
@@ -84,12 +94,14 @@ class TusEndpoint:
     async def _answer(self, head: RequestHead, scope: Scope, body: Body) -> Reply | Delivery:
         if effective_method(head) == "GET":
             return await self._download(head)
-        return await self._carry_out(parse_request(head, self._capabilities), scope, body)
+        capabilities = self._capabilities if has_trailers(scope) else self._capabilities_without_trailers
+        intent = parse_request(head, capabilities)
+        if isinstance(intent, Options):
+            return reply_options(capabilities)
+        return await self._carry_out(intent, scope, body)
 
-    async def _carry_out(self, intent: Intent, scope: Scope, body: Body) -> Reply:
+    async def _carry_out(self, intent: UploadIntent, scope: Scope, body: Body) -> Reply:
         match intent:
-            case Options():
-                return reply_options(self._capabilities)
             case Create():
                 upload = await self._service.create(intent, body if intent.body else None)
                 return reply_created(upload, self._location(upload, scope), with_body=intent.body is not None)
@@ -106,7 +118,7 @@ class TusEndpoint:
 
     async def _download(self, head: RequestHead) -> Delivery:
         if head.resource is None:
-            raise method_not_allowed(head)
+            raise method_not_allowed(head, self._capabilities)
         return deliver(await self._service.finished(head.resource), self._service.records.store)
 
     def _location(self, upload: Upload, scope: Scope) -> str:

@@ -52,8 +52,9 @@ class WritePlan:
         """
         if self.body.is_checked:
             return self.upload.offset
-        end = self.upload.offset + min(received, self.room)
-        return end - 1 if end == self.upload.length and received else end
+        taken = min(received, self.room)
+        end = self.upload.offset + taken
+        return end - 1 if end == self.upload.length and taken else end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What this server can do, and how much it takes: the constants that parsing and deciding depend on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 VERSION = "1.0.0"
@@ -32,6 +32,10 @@ class Capabilities:
     """Tus-Max-Size in bytes; None for no limit."""
     max_metadata_size: int = 8192
     """The longest Upload-Metadata kept, in bytes of the header as sent."""
+
+    def without(self, extension: str) -> "Capabilities":
+        """The same less an extension."""
+        return replace(self, extensions=self.extensions - {extension})
 
     def offers(self, extension: str) -> bool:
         """Whether the extension is advertised."""

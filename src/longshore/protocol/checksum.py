@@ -1,7 +1,5 @@
 """The checksum extension: Upload-Checksum values, and the digests they are held against."""
 
-import base64
-import binascii
 import hashlib
 import hmac
 import zlib
@@ -10,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from longshore.protocol.capabilities import CHECKSUM_ALGORITHMS
+from longshore.protocol.encoding import decode_base64
 from longshore.protocol.errors import ChecksumAlgorithmUnsupported, ChecksumMismatch, InvalidChecksum
 
 
@@ -96,6 +95,6 @@ def parse_checksum(value: str) -> Checksum:
 
 def _decode(encoded: str) -> bytes:
     try:
-        return base64.b64decode(encoded.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
+        return decode_base64(encoded)
+    except ValueError:
         raise InvalidChecksum("The checksum is not Base64.") from None

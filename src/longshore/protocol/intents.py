@@ -85,4 +85,5 @@ class Terminate:
     resource: str
 
 
-Intent = Options | Create | Concatenate | Inspect | Append | Terminate
+UploadIntent = Create | Concatenate | Inspect | Append | Terminate
+Intent = Options | UploadIntent

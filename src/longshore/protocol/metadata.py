@@ -1,9 +1,8 @@
 """Upload-Metadata: the grammar of the creation extension, read strictly."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 
+from longshore.protocol.encoding import decode_base64
 from longshore.protocol.errors import InvalidMetadata, MetadataTooLarge
 
 
@@ -37,6 +36,6 @@ def _parse_pair(pair: str) -> tuple[str, bytes]:
 
 def _decode(key: str, value: str) -> bytes:
     try:
-        return base64.b64decode(value.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
+        return decode_base64(value)
+    except ValueError:
         raise InvalidMetadata(f"The value of {key!r} is not Base64.") from None

@@ -30,6 +30,9 @@ from longshore.protocol.metadata import parse_metadata
 
 OFFSET_STREAM = "application/offset+octet-stream"
 
+_WHITESPACE = " \t"
+"""What HTTP takes for white space around a field value (RFC 9110, section 5.6.3)."""
+
 _MAX_DIGITS = 40
 """More digits than any size has; reading longer numbers would only cost time."""
 
@@ -54,13 +57,14 @@ def parse_request(head: RequestHead, capabilities: Capabilities) -> Intent:
     _require_version(head)
     parsers = _CREATION_URL if head.resource is None else _UPLOAD_URL
     if method not in parsers or (method == "DELETE" and not capabilities.offers("termination")):
-        raise method_not_allowed(head)
+        raise method_not_allowed(head, capabilities)
     return parsers[method](head, capabilities)
 
 
-def method_not_allowed(head: RequestHead) -> MethodNotAllowed:
+def method_not_allowed(head: RequestHead, capabilities: Capabilities) -> MethodNotAllowed:
     """The refusal of a method that the URL does not know, saying which ones it does."""
-    allowed = "POST, OPTIONS" if head.resource is None else "HEAD, PATCH, DELETE, GET, OPTIONS"
+    delete = "DELETE, " if capabilities.offers("termination") else ""
+    allowed = "POST, OPTIONS" if head.resource is None else f"HEAD, PATCH, {delete}GET, OPTIONS"
     return MethodNotAllowed(
         f"{effective_method(head)[:20]} is not allowed here; use {allowed}.", headers=(("Allow", allowed),)
     )
@@ -73,7 +77,7 @@ def _require_version(head: RequestHead) -> None:
 
 
 def _parse_post(head: RequestHead, capabilities: Capabilities) -> Create | Concatenate:
-    metadata = head.headers.get("upload-metadata", "").strip()
+    metadata = head.headers.get("upload-metadata", "").strip(_WHITESPACE)
     parse_metadata(metadata, max_size=capabilities.max_metadata_size)
     concat = head.headers.get("upload-concat")
     if concat is not None and not capabilities.offers("concatenation"):
@@ -84,7 +88,7 @@ def _parse_post(head: RequestHead, capabilities: Capabilities) -> Create | Conca
 
 
 def _parse_create(head: RequestHead, capabilities: Capabilities, *, metadata: str, partial: bool) -> Create:
-    body = _parse_body(head) if _has_body(head) else None
+    body = _parse_body(head, capabilities) if _has_body(head) else None
     if body and not capabilities.offers("creation-with-upload"):
         raise ExtensionUnsupported("Create the upload without a body, then send PATCH.")
     return Create(length=_parse_new_length(head, capabilities), metadata=metadata, partial=partial, body=body)
@@ -137,8 +141,8 @@ def _parse_inspect(head: RequestHead, _: Capabilities) -> Inspect:
     return Inspect(resource=head.resource or "")
 
 
-def _parse_append(head: RequestHead, _: Capabilities) -> Append:
-    body = _parse_body(head)
+def _parse_append(head: RequestHead, capabilities: Capabilities) -> Append:
+    body = _parse_body(head, capabilities)
     if "upload-offset" not in head.headers:
         raise InvalidHeader("Upload-Offset is missing.", header="Upload-Offset")
     length = head.headers.get("upload-length")
@@ -155,10 +159,10 @@ def _parse_terminate(head: RequestHead, _: Capabilities) -> Terminate:
 
 
 def _has_body(head: RequestHead) -> bool:
-    return "transfer-encoding" in head.headers or head.headers.get("content-length", "0").strip() != "0"
+    return "transfer-encoding" in head.headers or head.headers.get("content-length", "0").strip(_WHITESPACE) != "0"
 
 
-def _parse_body(head: RequestHead) -> BodyHead:
+def _parse_body(head: RequestHead, capabilities: Capabilities) -> BodyHead:
     """Read what the head says of a body of bytes to append.
 
     "All PATCH requests MUST use Content-Type: application/offset+octet-stream, otherwise the server SHOULD return a
@@ -171,6 +175,8 @@ def _parse_body(head: RequestHead) -> BodyHead:
     in_trailer = "upload-checksum" in _trailer_names(head)
     if checksum is not None and in_trailer:
         raise InvalidChecksum("Send Upload-Checksum as a header or as a trailer, not as both.")
+    if in_trailer and not capabilities.offers("checksum-trailer"):
+        raise ExtensionUnsupported("Trailers do not reach this server; send Upload-Checksum as a header.")
     return BodyHead(
         length=_body_length(head),
         checksum=None if checksum is None else parse_checksum(checksum),
@@ -193,7 +199,7 @@ def _body_length(head: RequestHead) -> int | None:
 
 def _parse_size(name: str, value: str) -> int:
     """Read a "non-negative integer" of plain ASCII digits; raise `InvalidHeader`."""
-    digits = value.strip()
+    digits = value.strip(_WHITESPACE)
     if not (digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS):
         raise InvalidHeader(f"{name} must be a non-negative integer.", header=name)
     return int(digits)

@@ -82,16 +82,16 @@ class DiskStore:
         """Yield the bytes from start to end in pieces. Raises `EOFError`, before the first piece if it can be known."""
         return self._pieces(self._path(upload_id), start, end)
 
-    async def concatenate(self, upload_id: str, part_ids: Sequence[str], *, durable: bool) -> int:
-        """Make the upload's file out of those of the parts; a part without a file is empty.
+    async def concatenate(self, upload_id: str, parts: Sequence[tuple[str, int]], *, durable: bool) -> int:
+        """Make the upload's file out of the beginnings of those of the parts; a part of no bytes needs no file.
 
-        Raises `protocol.errors.InsufficientStorage`, and `ValueError` for an upload among its own parts. A half-made
-        file is removed.
+        Raises `EOFError`, `protocol.errors.InsufficientStorage`, and `ValueError` for an upload among its own parts. A
+        half-made file is removed.
         """
-        if upload_id in part_ids:
+        if any(part_id == upload_id for part_id, _ in parts):
             raise ValueError(f"upload {upload_id} is among its own parts")
-        path, parts = self._path(upload_id), [self._path(part_id) for part_id in part_ids]
-        return await anyio.to_thread.run_sync(self._assemble, path, parts, durable, limiter=self._copies)
+        path, sources = self._path(upload_id), [(self._path(part_id), size) for part_id, size in parts]
+        return await anyio.to_thread.run_sync(self._assemble, path, sources, durable, limiter=self._copies)
 
     async def remove(self, upload_id: str) -> None:
         """Remove the upload's file, if there is one."""
@@ -171,12 +171,13 @@ class DiskStore:
             # A pread may still be under way if the task was cancelled. It moves no position, nobody gets what it reads.
             os.close(descriptor)
 
-    def _assemble(self, path: Path, parts: Sequence[Path], durable: bool) -> int:
+    def _assemble(self, path: Path, parts: Sequence[tuple[Path, int]], durable: bool) -> int:
         descriptor = self._create(path, durable=durable)
         try:
             with full_is_refused():
                 os.ftruncate(descriptor, 0)
-                size = sum(add_part(part, descriptor) for part in parts)
+                for part, size in parts:
+                    add_part(part, descriptor, size)
                 if durable:
                     sync_file(descriptor)
         except BaseException:
@@ -184,7 +185,7 @@ class DiskStore:
             raise
         finally:
             os.close(descriptor)
-        return size
+        return sum(size for _, size in parts)
 
     def _scan(self) -> list[str]:
         return [
@@ -246,15 +247,15 @@ class DiskWriter:
         return self._descriptor
 
 
-def add_part(part: Path, target: int) -> int:
-    """Copy a part's file to where target stands; return its size in bytes, 0 when there is no file."""
+def add_part(part: Path, target: int, size: int) -> None:
+    """Copy the first size bytes of a part's file to where target stands. Raises `EOFError` when it holds fewer."""
     try:
         source = os.open(part, os.O_RDONLY | FLAGS)
     except FileNotFoundError:
-        return 0
+        if size:
+            raise EOFError(f"part {part.name} holds nothing, fewer than {size} bytes") from None
+        return
     try:
-        size = os.fstat(source).st_size
         copy(source, target, size)
     finally:
         os.close(source)
-    return size

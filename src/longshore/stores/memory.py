@@ -43,20 +43,26 @@ class MemoryStore:
             if position < end:
                 yield bytes(held[position : min(position + PIECE, end)])
 
-    async def concatenate(self, upload_id: str, part_ids: Sequence[str], *, durable: bool) -> int:
+    async def concatenate(self, upload_id: str, parts: Sequence[tuple[str, int]], *, durable: bool) -> int:
         """Make the upload's bytes those of the parts; `durable` promises nothing more here.
 
-        Raises `protocol.errors.InsufficientStorage`, and `ValueError` for an upload among its own parts.
+        Raises `EOFError`, `protocol.errors.InsufficientStorage`, and `ValueError` for an upload among its own parts.
         """
-        if upload_id in part_ids:
+        if any(part_id == upload_id for part_id, _ in parts):
             raise ValueError(f"upload {upload_id} is among its own parts")
         with self._lock:
             self._uploads.pop(upload_id, None)
-            whole = bytearray().join(self._uploads.get(part_id, b"") for part_id in part_ids)
+            whole = bytearray().join(self._beginning(part_id, size) for part_id, size in parts)
             if len(whole) > self._room(len(whole)):
                 raise InsufficientStorage
             self._uploads[upload_id] = whole
         return len(whole)
+
+    def _beginning(self, part_id: str, size: int) -> bytes:
+        held = bytes(self._uploads.get(part_id, b"")[:size])
+        if len(held) < size:
+            raise EOFError(f"part {part_id} holds {len(held)} bytes, fewer than {size}")
+        return held
 
     async def remove(self, upload_id: str) -> None:
         """Remove the upload's bytes, if there are any."""

@@ -45,7 +45,8 @@ class Assembly:
         parts = await self._records.uploads.get_many(set(final.parts))
         if final.state is not State.UNFINISHED or not is_ready(final, parts):
             return final
-        size = await self._records.store.concatenate(final.id, final.parts, durable=self._durable)
+        sources = [(part_id, parts[part_id].offset) for part_id in final.parts]
+        size = await self._records.store.concatenate(final.id, sources, durable=self._durable)
         completed = settle_concatenate(final, size, limits=self._records.limits, now=self._records.clock())
         if await self._records.uploads.save(completed):
             self._emit(UploadCompleted(completed))

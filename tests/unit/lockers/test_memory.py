@@ -5,6 +5,7 @@ import gc
 import time
 import weakref
 
+import anyio
 import pytest
 
 from longshore.lockers.memory import MemoryLocker
@@ -33,7 +34,7 @@ async def test_nothing_is_kept_of_uploads_that_nobody_holds() -> None:
     with pytest.raises(UploadLocked):
         await acquire(locker, "7", timeout=0)
     waiter = asyncio.create_task(acquire(locker, "8"))
-    await asyncio.sleep(0)
+    await anyio.wait_all_tasks_blocked()
     waiter.cancel()
     await asyncio.wait([waiter])
     remembered = [weakref.ref(lease) for lease in leases]
@@ -58,7 +59,7 @@ async def test_first_come_first_served() -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(20):
             group.create_task(take(number))
-        await asyncio.sleep(0)
+        await anyio.wait_all_tasks_blocked()
         await lease.release()
     assert order == list(range(20))
 
@@ -72,6 +73,24 @@ async def test_waiting_does_not_poll() -> None:
     assert time.process_time() - before < 0.1
     assert all(isinstance(waiter.exception(), UploadLocked) for waiter in waiters)
     await lease.release()
+
+
+async def test_release_in_the_turn_in_which_the_time_is_up_still_counts() -> None:
+    loop, locker = asyncio.get_running_loop(), MemoryLocker()
+    lease = await acquire(locker)
+    waiter = asyncio.create_task(acquire(locker, timeout=0.1))
+    await anyio.wait_all_tasks_blocked()
+
+    def release() -> None:
+        with pytest.raises(StopIteration):
+            lease.release().__await__().__next__()
+
+    # Both timers are due before the loop looks again; it runs them in their order, and the waiter after both.
+    late = loop.time() + 0.15
+    loop.call_at(late, release)
+    while loop.time() < late + 0.01:
+        pass
+    await (await waiter).release()
 
 
 async def test_time_is_monotonic_unless_told_otherwise() -> None:

@@ -95,9 +95,7 @@ def test_the_largest_upload_is_taken(limits: Limits, largest: int) -> None:
 lengths = st.none() | st.integers(0, 2**64)
 
 
-@given(
-    lengths, st.booleans(), st.none() | st.builds(BodyHead, length=lengths), st.builds(Limits, max_size=lengths)
-)
+@given(lengths, st.booleans(), st.none() | st.builds(BodyHead, length=lengths), st.builds(Limits, max_size=lengths))
 def test_what_is_created_is_empty_and_takes_its_body(
     length: int | None, partial: bool, body: BodyHead | None, limits: Limits
 ) -> None:

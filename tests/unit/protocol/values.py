@@ -1,9 +1,12 @@
 """Requests, uploads and generated values that the protocol's tests are written with."""
 
 import base64
+import hashlib
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -73,9 +76,7 @@ def append(offset: int = 0, length: int | None = None, **body: Any) -> Append:
     return Append(resource="u", offset=offset, length=length, body=BodyHead(**body))
 
 
-def receive(
-    plan: WritePlan, data: bytes, *, complete: bool = True, trailers: dict[str, str] | None = None
-) -> Receipt:
+def receive(plan: WritePlan, data: bytes, *, complete: bool = True, trailers: dict[str, str] | None = None) -> Receipt:
     """What comes of a body when a server follows the plan."""
     taken = data[: plan.limit]
     digests = Digests(plan.algorithms)
@@ -88,10 +89,22 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
+def digest(algorithm: str, data: bytes) -> bytes:
+    """The digest of the data, computed at once."""
+    if algorithm == "crc32":
+        return zlib.crc32(data).to_bytes(4, "big")
+    return hashlib.new(algorithm, data).digest()
+
+
+def checksum_field(algorithm: str, data: bytes) -> str:
+    """Upload-Checksum as a client sends it."""
+    return f"{algorithm} {b64(digest(algorithm, data))}"
+
+
 def pieces(data: bytes, cuts: Sequence[int]) -> list[bytes]:
     """The data cut at these places, in any order, within it or not."""
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(places)]
 
 
 FIELD_NAMES = (
@@ -140,10 +153,10 @@ heads = st.builds(
         st.dictionaries(st.sampled_from(FIELD_NAMES), field_values),
         # The right version, so that most of them get further than that.
         st.dictionaries(st.sampled_from(FIELD_NAMES), field_values).map(
-            lambda fields: {
-                name: value for name, value in fields.items() if name != "x-http-method-override"
-            }
-            | {"tus-resumable": "1.0.0"}
+            lambda fields: (
+                {name: value for name, value in fields.items() if name != "x-http-method-override"}
+                | {"tus-resumable": "1.0.0"}
+            )
         ),
     ),
     resource=st.none() | st.text(max_size=10),

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gc
+import os
 import resource
 import stat
 from collections.abc import Callable, Iterator
@@ -11,13 +12,13 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.contracts.stores import FINAL, ONE, TWO, put, sized
 
 from longshore.protocol.errors import InsufficientStorage
-from longshore.stores.disk import DiskStore, FsyncMode
+from longshore.stores.disk import DiskStore, DiskWriter, FsyncMode
 
 pytestmark = pytest.mark.anyio
 
-ONE, TWO, FINAL = "one-0123456789abcdef", "two-0123456789abcdef", "fin-0123456789abcdef"
 MIB = 1024 * 1024
 
 
@@ -43,12 +44,6 @@ def opened(directory: Path) -> Callable[[], int]:
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("open descriptors are counted in /proc/self/fd, which this system does not have")
     return lambda: [target(each).startswith(str(directory)) for each in Path("/proc/self/fd").iterdir()].count(True)
-
-
-async def put(store: DiskStore, upload_id: str, content: bytes, offset: int = 0) -> None:
-    writer = await store.append(upload_id, offset)
-    writer.write(memoryview(content))
-    writer.close()
 
 
 async def test_file_is_where_operators_are_told_and_nobody_else_can_read_it(store: DiskStore, directory: Path) -> None:
@@ -112,7 +107,7 @@ async def test_no_path_is_made_from_anything_but_an_id(store: DiskStore, directo
     with pytest.raises(ValueError, match="not an upload id"):
         await store.concatenate(bad, [], durable=False)
     with pytest.raises(ValueError, match="not an upload id"):
-        await store.concatenate(FINAL, [bad], durable=False)
+        await store.concatenate(FINAL, [(bad, 0)], durable=False)
     assert list(directory.iterdir()) == []
 
 
@@ -143,7 +138,7 @@ async def test_read_size_and_concatenate_do_not_follow_a_link(store: DiskStore, 
     with pytest.raises(OSError, match="regular file"):
         await store.size(ONE)
     with pytest.raises(OSError, match="symbolic links"):
-        await store.concatenate(FINAL, [ONE], durable=False)
+        await store.concatenate(FINAL, [(ONE, 3)], durable=False)
     with pytest.raises(OSError, match="symbolic links"):
         await store.concatenate(ONE, [], durable=False)
     assert list(await store.ids()) == []
@@ -179,7 +174,7 @@ async def test_failed_concatenation_leaves_no_file(store: DiskStore, directory: 
     (directory / "tw").mkdir()
     (directory / "tw" / TWO).mkdir()
     with pytest.raises(IsADirectoryError):
-        await store.concatenate(FINAL, [ONE, TWO], durable=True)
+        await store.concatenate(FINAL, [(ONE, 3), (TWO, 3)], durable=True)
     assert list(await store.ids()) == [ONE]
 
 
@@ -190,7 +185,7 @@ async def test_nothing_stays_open(store: DiskStore, directory: Path, opened: Cal
     assert [piece async for piece in store.read(ONE, 0, 3)] == [b"abc"]
     with pytest.raises(EOFError):
         await anext(store.read(ONE, 0, 4))
-    await store.concatenate(FINAL, [ONE, TWO, ONE], durable=True)
+    await store.concatenate(FINAL, await sized(store, ONE, TWO, ONE), durable=True)
     await store.ids()
     assert opened() == 0
 
@@ -232,11 +227,26 @@ async def test_read_whose_task_is_cancelled_closes_its_file(store: DiskStore, op
     assert opened() == 0
 
 
-async def test_writer_that_is_forgotten_closes_its_file(store: DiskStore, opened: Callable[[], int]) -> None:
-    writer = await store.append(ONE, 0)
+def test_writer_that_is_forgotten_closes_its_file(directory: Path, opened: Callable[[], int]) -> None:
+    directory.mkdir(parents=True)
+    writer = DiskWriter(os.open(directory / "file", os.O_WRONLY | os.O_CREAT), 0)
     assert opened() == 1
     del writer
     assert opened() == 0
+
+
+async def test_append_that_is_cancelled_closes_the_file_it_opens_after_that(store: DiskStore, directory: Path) -> None:
+    # Opening a pipe for writing waits for a reader: so the thread is known to be opening while the task is cancelled.
+    (directory / "on").mkdir()
+    os.mkfifo(directory / "on" / ONE)
+    task = asyncio.create_task(store.append(ONE, 0))
+    await anyio.wait_all_tasks_blocked()
+    reader = os.open(directory / "on" / ONE, os.O_RDONLY)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert await anyio.to_thread.run_sync(os.read, reader, 1) == b""  # The end: nobody has it open for writing.
+    os.close(reader)
 
 
 async def test_removed_upload_can_be_read_to_its_end(store: DiskStore) -> None:
@@ -271,7 +281,7 @@ async def test_file_that_may_not_grow_is_insufficient_storage(store: DiskStore, 
 async def test_concatenation_that_may_not_grow_is_removed(store: DiskStore, largest: int) -> None:
     await put(store, ONE, bytes(largest - 1))
     with pytest.raises(InsufficientStorage):
-        await store.concatenate(FINAL, [ONE, ONE], durable=False)
+        await store.concatenate(FINAL, await sized(store, ONE, ONE), durable=False)
     assert list(await store.ids()) == [ONE]
     assert await store.size(ONE) == largest - 1
 

@@ -71,9 +71,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.close(upload_id)
         part_ids = [part_id for part_id in part_ids if part_id != upload_id]
         whole = b"".join(self.model.get(part_id, b"") for part_id in part_ids)
+        parts = [(part_id, len(self.model.get(part_id, b""))) for part_id in part_ids]
 
         async def concatenate() -> int:
-            return await self.store.concatenate(upload_id, part_ids, durable=durable)
+            return await self.store.concatenate(upload_id, parts, durable=durable)
 
         assert self.portal.call(concatenate) == len(whole)
         self.model[upload_id] = whole

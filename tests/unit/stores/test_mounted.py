@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.contracts.stores import FINAL, ONE, TWO, get, put, sized
 
 from longshore.ports import Store
 from longshore.protocol.errors import InsufficientStorage
@@ -16,7 +17,6 @@ from longshore.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
-ONE, TWO, FINAL = "one-0123456789abcdef", "two-0123456789abcdef", "fin-0123456789abcdef"
 ROOM = 256 * 1024
 
 Mount = Callable[[Path, str], Path]
@@ -48,18 +48,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
         return MemoryStore(capacity=ROOM)
     mount: Mount = request.getfixturevalue("mount")
     return DiskStore(mount(tmp_path / "small", f"size={ROOM}"))
-
-
-async def put(store: Store, upload_id: str, content: bytes, offset: int = 0) -> None:
-    writer = await store.append(upload_id, offset)
-    try:
-        writer.write(memoryview(content))
-    finally:
-        writer.close()
-
-
-async def get(store: Store, upload_id: str) -> bytes:
-    return b"".join([piece async for piece in store.read(upload_id, 0, await store.size(upload_id))])
 
 
 async def test_full_store_refuses_and_keeps_what_was_committed(store: Store) -> None:
@@ -97,7 +85,7 @@ async def test_concatenation_that_does_not_fit_leaves_no_file_and_all_parts(stor
     content = os.urandom(ROOM // 2 + 4096)
     await put(store, ONE, content)
     with pytest.raises(InsufficientStorage):
-        await store.concatenate(FINAL, [ONE], durable=durable)
+        await store.concatenate(FINAL, await sized(store, ONE), durable=durable)
     assert list(await store.ids()) == [ONE]
     assert await get(store, ONE) == content
     assert await store.concatenate(FINAL, [], durable=durable) == 0
@@ -107,7 +95,7 @@ async def test_concatenation_reuses_the_room_of_an_earlier_attempt(store: Store)
     content = os.urandom(ROOM // 2 - 4096)
     await put(store, ONE, content)
     for _ in range(3):
-        assert await store.concatenate(FINAL, [ONE], durable=True) == len(content)
+        assert await store.concatenate(FINAL, await sized(store, ONE), durable=True) == len(content)
     assert await get(store, FINAL) == content
 
 
@@ -119,7 +107,7 @@ async def test_no_room_for_a_file_is_insufficient_storage(mount: Mount, tmp_path
         with pytest.raises(InsufficientStorage):
             await store.append(upload_id, 0)
         with pytest.raises(InsufficientStorage):
-            await store.concatenate(upload_id, [ONE], durable=False)
+            await store.concatenate(upload_id, await sized(store, ONE), durable=False)
     assert list(await store.ids()) == [ONE]
 
 
@@ -141,5 +129,5 @@ async def test_parts_on_another_file_system_are_copied_by_hand(mount: Mount, tmp
     with (tmp_path / "uploads" / "on" / ONE).open("rb") as source, refused.open("wb") as target:
         if copy_in_kernel(source.fileno(), target.fileno(), 1):
             pytest.skip("this kernel copies between these file systems itself")
-    assert await store.concatenate(FINAL, [ONE, TWO, ONE], durable=True) == 6_000_006
+    assert await store.concatenate(FINAL, await sized(store, ONE, TWO, ONE), durable=True) == 6_000_006
     assert await get(store, FINAL) == content + b"here" + content

@@ -1,0 +1,46 @@
+"""The statements that run often find what they look for by an index, never by looking through the table."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Delete, Select, Update
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+from longshore.db import statements
+from longshore.db.engine import open_sqlite, parse_url
+
+NOW = datetime(2026, 2, 3, tzinfo=UTC)
+
+
+def plan(connection: Connection, statement: Select[Any] | Update | Delete, values: Mapping[str, Any]) -> str:
+    compiled = statement.compile(
+        dialect=SQLiteDialect_pysqlite(paramstyle="named"), compile_kwargs={"render_postcompile": True}
+    )
+    rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", dict(compiled.params) | dict(values))
+    return "\n".join(row[3] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "index"),
+    [
+        (statements.GET, {"upload_id": "a"}, "sqlite_autoindex_uploads_1"),
+        (statements.SAVE, {}, "sqlite_autoindex_uploads_1"),
+        (statements.CHECKPOINT, {}, "sqlite_autoindex_uploads_1"),
+        (statements.EXPIRED, {"now": str(NOW), "limit": 10}, "ix_uploads_live_expires_at"),
+        (statements.FORGET, {"now": str(NOW)}, "ix_uploads_gone_purged_expires_at"),
+        (statements.UNPURGED, {"limit": 10}, "ix_uploads_gone_purged_expires_at"),
+        (statements.OUTSTANDING, {}, "COVERING INDEX ix_uploads_unfinished_outstanding"),
+        (statements.FINALS_OF, {"part_id": "p"}, "ix_parts_part_id"),
+        (statements.EXTEND_FINALS_OF, {"part_id": "p"}, "ix_parts_part_id"),
+    ],
+)
+def test_uses_its_index(
+    migrated_sqlite: Path, statement: Select[Any] | Update | Delete, values: Mapping[str, Any], index: str
+) -> None:
+    engine = open_sqlite(parse_url(f"sqlite:///{migrated_sqlite}"), connections=1, durable=True, writes=False)
+    with engine.connect() as connection:
+        assert index in plan(connection, statement, values)
+    engine.dispose()
