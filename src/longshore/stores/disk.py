@@ -44,7 +44,8 @@ ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
 class DiskStore:
     """A `ports.Store` below a directory, which is made if need be; raises `OSError` when that cannot be.
 
-    `reserve` is how many bytes `free_space` keeps back for everything else on the file system.
+    `reserve` is how many bytes are left free for everything else on the file system, the database first of all: neither
+    does `free_space` count them, nor are they written.
     """
 
     concatenates = True
@@ -125,7 +126,7 @@ class DiskStore:
         else:
             # Also when the file was there before: whoever made it may have died before its name was durable.
             descriptor = self._create(path, durable=self._durable)
-        writer = DiskWriter(descriptor, offset)
+        writer = DiskWriter(descriptor, offset, reserve=self._reserve)
         try:
             writer.cut()
         except BaseException:
@@ -198,11 +199,12 @@ class DiskStore:
 
 
 class DiskWriter:
-    """A `ports.Writer` on an open file, which it owns."""
+    """A `ports.Writer` on an open file, which it owns. It leaves `reserve` bytes of the file system free."""
 
-    def __init__(self, descriptor: int, position: int) -> None:
+    def __init__(self, descriptor: int, position: int, *, reserve: int = 0) -> None:
         self._descriptor: int | None = descriptor
         self._position = position
+        self._reserve = reserve
         # A caller that was cancelled may close while its write still runs in a thread. Unlocked, the number of the
         # descriptor could by then belong to another upload's file, and the rest of the write would go there.
         self._lock = threading.Lock()
@@ -219,6 +221,7 @@ class DiskWriter:
         """Append all of data. Raises `protocol.errors.InsufficientStorage`, `OSError`, or `ValueError` when closed."""
         with self._lock, full_is_refused():
             descriptor = self._opened()
+            require_room(descriptor, len(data), reserve=self._reserve)
             while data:
                 count = os.pwrite(descriptor, data, self._position)
                 self._position += count
@@ -245,6 +248,17 @@ class DiskWriter:
         if self._descriptor is None:
             raise ValueError("the writer is closed")
         return self._descriptor
+
+
+def require_room(descriptor: int, size: int, *, reserve: int) -> None:
+    """Raise `protocol.errors.InsufficientStorage` when size more bytes would leave less than the reserve free.
+
+    Writers that ask at the same time may each be told yes: the reserve is kept but for the pieces under way.
+    """
+    if reserve:
+        found = os.fstatvfs(descriptor)
+        if found.f_bavail * found.f_frsize < size + reserve:
+            raise InsufficientStorage
 
 
 def add_part(part: Path, target: int, size: int) -> None:

@@ -111,6 +111,13 @@ async def test_no_room_for_a_file_is_insufficient_storage(mount: Mount, tmp_path
     assert list(await store.ids()) == [ONE]
 
 
+async def test_reserve_is_not_written(mount: Mount, tmp_path: Path) -> None:
+    store = DiskStore(mount(tmp_path / "small", f"size={ROOM}"), reserve=ROOM // 2)
+    with pytest.raises(InsufficientStorage):
+        await put(store, ONE, *(bytes(64 * 1024) for _ in range(ROOM // (64 * 1024))))
+    assert 0 < await store.size(ONE) <= ROOM // 2
+
+
 async def test_reserve_is_taken_off_the_free_space(mount: Mount, tmp_path: Path) -> None:
     small = mount(tmp_path / "small", f"size={ROOM}")
     free = await DiskStore(small).free_space()
