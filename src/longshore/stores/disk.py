@@ -16,6 +16,7 @@ from typing import Literal, TypeVar, TypeVarTuple
 
 import anyio.to_thread
 
+from longshore.protocol.errors import InsufficientStorage
 from longshore.stores.copying import copy
 from longshore.stores.files import FLAGS, full_is_refused, make_directories, sync_directory, sync_file
 
