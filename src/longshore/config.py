@@ -341,8 +341,8 @@ class Settings(BaseSettings):
     public_url: PublicUrl = Field(
         None,
         description="Base URL under which clients reach the server, without the base path. Empty answers with paths"
-        " from the root, which clients resolve rightly behind any proxy that keeps the path; some clients (aiotus) insist"
-        " on absolute URLs.",
+        " from the root, which clients resolve rightly behind any proxy that keeps the path; some clients insist"
+        " on absolute URLs, aiotus for one.",
     )
     base_path: BasePath = Field(
         "/files", description="Path of the tus endpoint. `/files` is what most tus servers and examples use."

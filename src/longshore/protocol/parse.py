@@ -110,13 +110,13 @@ def _parse_new_length(head: RequestHead, capabilities: Capabilities) -> int | No
 def _parse_concatenate(head: RequestHead, concat: str, metadata: str) -> Concatenate:
     """Upload-Concat "MUST be `final` followed by a semicolon and a space-separated list of the partial upload URLs"."""
     kind, separator, urls = concat.partition(";")
-    if kind != "final" or not separator:
+    if kind != "final" or not separator or not (urls.isascii() and urls.replace("\t", " ").isprintable()):
         raise InvalidConcat("Upload-Concat must be 'partial' or 'final;' and the URLs of the partial uploads.")
     if "upload-length" in head.headers or "upload-defer-length" in head.headers:
         raise InvalidConcat("A final upload's length follows from its parts; send neither length header.")
     if _has_body(head):
         raise FinalUpload
-    parts = tuple(_upload_id(url) for url in urls.split())
+    parts = tuple(_upload_id(url) for url in urls.replace("\t", " ").split(" ") if url)
     if not parts:
         raise InvalidConcat("Upload-Concat names no partial upload.")
     return Concatenate(parts=parts, concat=concat, metadata=metadata)
@@ -175,6 +175,8 @@ def _parse_body(head: RequestHead, capabilities: Capabilities) -> BodyHead:
     in_trailer = "upload-checksum" in _trailer_names(head)
     if checksum is not None and in_trailer:
         raise InvalidChecksum("Send Upload-Checksum as a header or as a trailer, not as both.")
+    if in_trailer and "transfer-encoding" not in head.headers:
+        raise InvalidChecksum("Trailers come with a chunked body only; send Upload-Checksum as a header.")
     if in_trailer and not capabilities.offers("checksum-trailer"):
         raise ExtensionUnsupported("Trailers do not reach this server; send Upload-Checksum as a header.")
     return BodyHead(
@@ -185,9 +187,7 @@ def _parse_body(head: RequestHead, capabilities: Capabilities) -> BodyHead:
 
 
 def _trailer_names(head: RequestHead) -> set[str]:
-    """The announced trailers, which "MUST be announced using the Trailer header and are only allowed in chunked"."""
-    if "transfer-encoding" not in head.headers:
-        return set()
+    """The trailers to come, which "MUST be announced using the Trailer header"."""
     return {name.strip().lower() for name in head.headers.get("trailer", "").split(",")}
 
 

@@ -50,6 +50,11 @@ def reply_appended(upload: Upload) -> Reply:
     return Reply(204, (*_RESUMABLE, ("Upload-Offset", str(upload.offset)), *_expires(upload)))
 
 
+def tell_expiry(refusal: TusError, upload: Upload) -> None:
+    """Add Upload-Expires to the refusal of an append: it "MUST be included in every PATCH response"."""
+    refusal.headers += _expires(upload)
+
+
 def reply_inspected(upload: Upload) -> Reply:
     """Answer HEAD: everything known of the upload, never to be cached.
 

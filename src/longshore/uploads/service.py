@@ -19,11 +19,13 @@ from longshore.protocol.errors import (
     InsufficientStorage,
     OffsetConflict,
     ShuttingDown,
+    TusError,
     UploadTakenOver,
     UploadUnfinished,
 )
 from longshore.protocol.intents import Append, BodyHead, Concatenate, Create
 from longshore.protocol.lifetime import require_live
+from longshore.protocol.reply import tell_expiry
 from longshore.protocol.upload import State, Upload
 from longshore.uploads.appending import Appender, Fsync
 from longshore.uploads.assembly import Assembly
@@ -158,6 +160,14 @@ class UploadService:
 
     async def _append(self, intent: Append, body: Body) -> Upload:
         seen = await self.records.load(intent.resource)
+        try:
+            return await self._append_to(seen, intent, body)
+        except TusError as refusal:
+            if not seen.is_gone:
+                tell_expiry(refusal, seen)
+            raise
+
+    async def _append_to(self, seen: Upload, intent: Append, body: Body) -> Upload:
         may_take = partial(self._may_take_over, intent, seen)
         async with self._lease(intent.resource, body, position=intent.offset, may_take=may_take) as lease:
             upload = await self.records.load(intent.resource)

@@ -369,7 +369,8 @@ def test_a_creation_may_announce_a_checksum_too() -> None:
 
 
 def test_trailers_are_only_for_chunked_bodies() -> None:
-    intent = parse(patch(trailer="Upload-Checksum"))
+    assert isinstance(refusal(patch(trailer="Upload-Checksum")), InvalidChecksum)
+    intent = parse(patch(trailer="Expires"))
     assert isinstance(intent, Append)
     assert not intent.body.is_checked
 
@@ -462,6 +463,10 @@ def test_the_parts_of_a_final_upload(urls: str, parts: tuple[str, ...]) -> None:
         "final;https://[::1/files/a",
         "final;?a",
         "final;#a",
+        "final;/x\x01y/files/a",
+        "final;/files/a\x85/files/b",
+        "final;/files/a\r\n/files/b",
+        "final;/files/ä",
     ],
 )
 def test_what_is_no_concatenation(concat: str) -> None:
