@@ -27,7 +27,8 @@ class BatchingThreads:
     """Runs functions on a few threads with a SQLite connection each, up to `batch_limit` of them to a transaction.
 
     Each runs in a savepoint, so that one that raises undoes its own writes only. Nobody is answered before the commit;
-    when that fails, everyone in the transaction is told. A function must not commit or roll back itself.
+    when that fails, everyone in the transaction is told. A function must not commit or roll back itself. What it notes
+    in `connection.info` is there for later transactions too, until one of them is undone.
     """
 
     def __init__(self, engine: Engine, *, threads: int, batch_limit: int, name: str) -> None:
@@ -84,14 +85,24 @@ class BatchingThreads:
         return batch
 
     def _commit(self, calls: Sequence[Call]) -> None:
-        with self._engine.begin() as connection:
-            if len(calls) == 1:
-                # The whole transaction is its savepoint.
-                calls[0].result = calls[0].fn(connection)
-                return
-            driver = cast(sqlite3.Connection, connection.connection.driver_connection)
-            for call in calls:
-                _attempt(call, connection, driver)
+        with self._engine.connect() as connection:
+            try:
+                with connection.begin():
+                    _carry_out(calls, connection)
+            except BaseException:
+                # Here, because SQLAlchemy reports no rollback after a commit that failed.
+                connection.info.clear()
+                raise
+
+
+def _carry_out(calls: Sequence[Call], connection: Connection) -> None:
+    if len(calls) == 1:
+        # The whole transaction is its savepoint.
+        calls[0].result = calls[0].fn(connection)
+        return
+    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    for call in calls:
+        _attempt(call, connection, driver)
 
 
 def _attempt(call: Call, connection: Connection, driver: sqlite3.Connection) -> None:

@@ -79,11 +79,6 @@ def open_sqlite(url: URL, *, connections: int, durable: bool, writes: bool, fore
     def begin_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
-    @event.listens_for(engine, "rollback")
-    def forget_notes(connection: Connection) -> None:
-        # What was noted in the transaction may have held only in it.
-        connection.info.clear()
-
     return engine
 
 

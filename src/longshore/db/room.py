@@ -46,7 +46,7 @@ def _fits_beside_bound(connection: Connection, length: int, free_space: int) -> 
     if known is not None and known[0] == version and length + known[1] <= free_space:
         return True
     outstanding = _outstanding(connection)
-    # The sum counts what this transaction has lowered so far. Should that be undone, `open_sqlite` clears the note.
+    # The sum counts what this transaction has lowered so far. Should that be undone, the note goes with it.
     connection.info[_BOUND] = version, outstanding
     return length + outstanding <= free_space
 

@@ -1,15 +1,16 @@
 """Running the application on uvicorn until a signal says stop."""
 
+import asyncio
 import logging
 import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
-from longshore.server.protocol import UploadProtocol
+from longshore.server.compatibility import differences
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def run(
         app,
         host=host,
         port=port,
-        http=UploadProtocol,
+        http=_protocol_class(),
         lifespan="on",
         log_config=None,
         access_log=access_log,
@@ -64,6 +65,16 @@ def run(
     )
     server = LongshoreServer(config, on_started=on_started, on_stopping=on_stopping)
     _run_until_signal(server)
+
+
+def _protocol_class() -> type[asyncio.Protocol] | Literal["httptools"]:
+    """Our protocol class where uvicorn is as we know it, else uvicorn's own: slower, but as right."""
+    if unknown := differences():
+        logger.warning("bodies go through ASGI, which is slower, because of this uvicorn: %s", "; ".join(unknown))
+        return "httptools"
+    from longshore.server.protocol import UploadProtocol  # Only here: importing it needs uvicorn's private parts.
+
+    return UploadProtocol
 
 
 def _run_until_signal(server: LongshoreServer) -> None:
