@@ -131,7 +131,8 @@ class Uploads(Protocol):
     async def checkpoint(self, upload_id: str, offset: int, expires_at: datetime | None) -> bool:
         """Commit the offset of an unfinished upload and move its expiry.
 
-        Returns whether it was unfinished. The offset never moves backwards: a smaller one leaves it as it is.
+        Returns whether it was unfinished. The offset never moves backwards: a smaller one leaves it as it is. It is the
+        caller who sees to it that a checkpoint never reaches the length; beyond it none gets.
         """
 
     async def save(self, upload: Upload) -> bool:
@@ -141,9 +142,11 @@ class Uploads(Protocol):
         """
 
     async def bury(self, upload: Upload) -> bool:
-        """Turn an unfinished or completed upload into the tombstone given (a gone state, expires_at when to forget it).
+        """Turn a live upload into the tombstone given, whose `expires_at` says when to forget it.
 
-        Returns False when it was a tombstone already or is unknown. Its bytes are listed by `unpurged` until
+        Offset, length, metadata, state and times become the tombstone's; `ValueError` unless its state is a gone one.
+
+        Returns False when the upload was a tombstone already or is unknown. Its bytes are listed by `unpurged` until
         `purged` is called.
         """
 
@@ -165,8 +168,8 @@ class Uploads(Protocol):
     async def expired(self, now: datetime, limit: int) -> Sequence[Upload]:
         """Unfinished and completed uploads whose `expires_at` has passed, the oldest first."""
 
-    async def forget(self, now: datetime) -> int:
-        """Delete purged tombstones whose `expires_at` has passed; return how many."""
+    async def forget(self, now: datetime, limit: int) -> int:
+        """Delete up to `limit` purged tombstones whose `expires_at` has passed; return how many it was."""
 
     async def known(self, upload_ids: Collection[str]) -> Collection[str]:
         """Which of these ids have a record that is not a tombstone."""

@@ -332,8 +332,8 @@ async def test_forgets_purged_tombstones_whose_time_has_passed(uploads: Uploads)
     for name in ("due", "later", "never"):
         await uploads.purged(name)
     await uploads.checkpoint("live", 1, NOW - SECOND)
-    assert await uploads.forget(NOW) == 1
-    assert await uploads.forget(NOW) == 0
+    assert await uploads.forget(NOW, 10) == 1
+    assert await uploads.forget(NOW, 10) == 0
     assert sorted(await uploads.get_many(["due", "unpurged", "later", "never", "live"])) == [
         "later",
         "live",
@@ -342,11 +342,19 @@ async def test_forgets_purged_tombstones_whose_time_has_passed(uploads: Uploads)
     ]
 
 
+async def test_forgets_no_more_tombstones_than_asked_for(uploads: Uploads) -> None:
+    await add(uploads, *(unfinished(name) for name in "abc"))
+    for name in "abc":
+        await uploads.bury(tombstone(unfinished(name)))
+        await uploads.purged(name)
+    assert [await uploads.forget(NOW, 2) for _ in range(3)] == [2, 1, 0]
+
+
 async def test_a_final_upload_outlives_the_memory_of_its_parts(uploads: Uploads) -> None:
     await add(uploads, part("p"), final("f", "p", "p"))
     await uploads.bury(tombstone(part("p")))
     await uploads.purged("p")
-    assert await uploads.forget(NOW) == 1
+    assert await uploads.forget(NOW, 10) == 1
     assert await uploads.get("f") == final("f", "p", "p")
 
 
@@ -354,7 +362,7 @@ async def test_a_final_upload_is_forgotten_with_its_list_of_parts(uploads: Uploa
     await add(uploads, part("p"), final("f", "p"))
     await uploads.bury(tombstone(final("f", "p")))
     await uploads.purged("f")
-    assert await uploads.forget(NOW) == 1
+    assert await uploads.forget(NOW, 10) == 1
     await add(uploads, final("f", "p"))
     assert await uploads.get("f") == final("f", "p")
 

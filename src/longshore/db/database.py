@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from longshore.db.batching import BatchingThreads
-from longshore.db.engine import is_memory, is_passing, is_sqlite, open_postgres, open_sqlite, parse_url
+from longshore.db.engine import is_full, is_memory, is_passing, is_sqlite, open_postgres, open_sqlite, parse_url
 from longshore.db.pooled import ConnectionThreads
-from longshore.protocol.errors import Unavailable
+from longshore.protocol.errors import InsufficientStorage, Unavailable
 
 T = TypeVar("T")
 
@@ -105,7 +105,8 @@ class Database:
         """Call fn in a transaction that may write; return what it returned, once that is committed.
 
         What fn raises undoes what it wrote and is raised from here. Raises `protocol.errors.Unavailable` when the
-        database is out of reach, or busy for too long, and `protocol.errors.ShuttingDown` after `close`.
+        database is out of reach, or busy for too long, `protocol.errors.InsufficientStorage` when its disk is full,
+        and `protocol.errors.ShuttingDown` after `close`.
         """
         return await _run(self._writer, fn)
 
@@ -120,6 +121,8 @@ async def _run(runner: _Runner | None, fn: Callable[[Connection], T]) -> T:
     try:
         return await runner.run(fn)
     except SQLAlchemyError as error:
+        if is_full(error):
+            raise InsufficientStorage("There is no room for the database.") from error
         if is_passing(error):
             raise Unavailable("The database cannot answer just now.") from error
         raise

@@ -133,9 +133,20 @@ def _unless_given(arguments: Mapping[str, Any], query: Mapping[str, Any]) -> dic
 
 _SQLITE_BUSY: Final = 5
 _SQLITE_LOCKED: Final = 6
+_SQLITE_FULL: Final = 13
+_DISK_FULL: Final = "53100"
 _RETRYABLE: Final = ("40001", "40P01")
 # Connection trouble, too few resources, locks not available, the operator stopped something (timeouts among it).
 _PASSING_CLASSES: Final = ("08", "40", "53", "55", "57")
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the database has no room to write."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == _SQLITE_FULL
+    return getattr(error.orig, "sqlstate", None) == _DISK_FULL
 
 
 def is_conflict(error: BaseException) -> bool:

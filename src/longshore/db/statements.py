@@ -94,4 +94,10 @@ UNFINISHED_FINALS = (
 EXPIRED = (
     _UPLOAD.where(and_(IS_LIVE, uploads.c.expires_at <= _NOW)).order_by(uploads.c.expires_at).limit(bindparam("limit"))
 )
-FORGET = delete(uploads).where(and_(IS_GONE, uploads.c.purged, uploads.c.expires_at <= _NOW))
+FORGET = delete(uploads).where(
+    uploads.c.id.in_(
+        select(uploads.c.id)
+        .where(and_(IS_GONE, uploads.c.purged, uploads.c.expires_at <= _NOW))
+        .limit(bindparam("limit"))
+    )
+)

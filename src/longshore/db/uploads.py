@@ -107,8 +107,8 @@ class SqlUploads:
         """Live uploads to expire; the moment of `expires_at` itself counts as passed."""
         return await self._load_many(statements.EXPIRED, {"now": now, "limit": limit})
 
-    async def forget(self, now: datetime) -> int:
-        return await self._change(statements.FORGET, {"now": now})
+    async def forget(self, now: datetime, limit: int) -> int:
+        return await self._change(statements.FORGET, {"now": now, "limit": limit})
 
     async def known(self, upload_ids: Collection[str]) -> Collection[str]:
         def select(connection: Connection) -> Collection[str]:

@@ -41,7 +41,8 @@ class Sweep:
         await self._purge_all()
         for final in await self._records.uploads.unfinished_finals(_BATCH):
             await self._assembly.assemble_quietly(final)
-        await self._records.uploads.forget(self._records.clock())
+        while await self._records.uploads.forget(self._records.clock(), _BATCH) == _BATCH:
+            pass
 
     async def _expire_all(self) -> None:
         busy: set[str] = set()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from longshore.db.database import Database
 from longshore.db.pooled import ATTEMPTS
-from longshore.protocol.errors import ShuttingDown, Unavailable
+from longshore.protocol.errors import InsufficientStorage, ShuttingDown, Unavailable
 
 pytestmark = pytest.mark.anyio
 
@@ -400,3 +400,18 @@ async def test_postgres_out_of_reach_is_unavailable(postgres_url: str) -> None:
 async def test_refuses_other_databases(url: str) -> None:
     with pytest.raises(ValueError, match=r"URL|use sqlite|by path"):
         Database(url)
+
+
+async def test_a_full_database_is_insufficient_storage(tmp_path: Path) -> None:
+    async with Database(f"sqlite:///{tmp_path / 'small.db'}") as database:
+        await database.write(run("CREATE TABLE blobs (content blob)"))
+
+        def fill(connection: Connection) -> None:
+            pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+            connection.execute(text(f"PRAGMA max_page_count = {pages + 1}"))
+            connection.execute(text("INSERT INTO blobs VALUES (zeroblob(100000))"))
+
+        with pytest.raises(InsufficientStorage):
+            await database.write(fill)
+        await database.write(run("INSERT INTO blobs VALUES (zeroblob(10))"))
+        assert await database.read(lambda c: c.execute(text("SELECT count(*) FROM blobs")).scalar_one()) == 1
