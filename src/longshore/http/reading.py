@@ -7,6 +7,7 @@ from anyio import CapacityLimiter
 from starlette.types import Receive, Scope
 
 from longshore.ports import Body
+from longshore.protocol.errors import TusError
 from longshore.protocol.intents import RequestHead
 from longshore.uploads.bodies import AsgiBody
 
@@ -15,6 +16,24 @@ TRAILERS = "longshore.trailers"
 """A mapping of the trailer fields by lower-case name, filled when the body has ended: ASGI has no place for them."""
 BODY = "longshore.body"
 """Makes a body that is read straight from the socket; offered for a plain connection and a Content-Length."""
+
+
+MAX_HEADERS = 64 * 1024
+"""Bytes of header fields that a request may have: enough for a concatenation of a thousand parts."""
+
+
+class HeadTooLarge(TusError):
+    """The header fields of a request are more than is taken (RFC 6585, section 5)."""
+
+    status = 431
+    code = "head-too-large"
+    title = "Request header fields too large"
+
+
+def require_small_head(scope: Scope) -> None:
+    """Raise `HeadTooLarge` when the request has more than `MAX_HEADERS` bytes of header fields."""
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
+        raise HeadTooLarge(f"At most {MAX_HEADERS} bytes of header fields are taken.", limit=MAX_HEADERS)
 
 
 def request_head(scope: Scope) -> RequestHead:

@@ -9,11 +9,11 @@ from anyio import CapacityLimiter
 from starlette.types import Receive, Scope, Send
 
 from longshore.downloads.delivery import Delivery, deliver
-from longshore.http.reading import has_trailers, request_body, request_head
+from longshore.http.reading import has_trailers, request_body, request_head, require_small_head
 from longshore.http.responding import respond, stream
 from longshore.ports import Body
 from longshore.protocol.capabilities import Capabilities
-from longshore.protocol.errors import TusError, Unavailable, UploadLocked
+from longshore.protocol.errors import TusError, Unavailable, UploadLocked, VersionUnsupported
 from longshore.protocol.intents import (
     Append,
     Concatenate,
@@ -86,12 +86,15 @@ class TusEndpoint:
         try:
             return await work()
         except TusError as error:
+            if effective_method(head) == "PATCH" and head.resource and not isinstance(error, VersionUnsupported):
+                await self._service.tell_expiry(error, head.resource)
             return _refuse(error, head)
         except Exception:
             logger.exception("a request failed: %s on upload %s", effective_method(head)[:20], head.resource)
             return _refuse(InternalError(), head)
 
     async def _answer(self, head: RequestHead, scope: Scope, body: Body) -> Reply | Delivery:
+        require_small_head(scope)
         if effective_method(head) == "GET":
             return await self._download(head)
         capabilities = self._capabilities if has_trailers(scope) else self._capabilities_without_trailers

@@ -76,13 +76,18 @@ def decide_append(intent: Append, upload: Upload, *, limits: Limits, now: dateti
     match, the Server MUST respond with the 409 Conflict status without modifying the upload resource." Raises
     `UploadGone`, `FinalUpload`, `OffsetConflict`, `LengthConflict`, `TooLarge` or `LengthExceeded`.
     """
-    require_live(upload, now)
-    if upload.is_final:
-        raise FinalUpload
+    require_appendable(upload, now)
     if intent.offset != upload.offset:
         raise OffsetConflict(upload.offset)
     declared = _declare_length(upload, intent.length, limits)
     return plan_write(declared, intent.body, limits=limits)
+
+
+def require_appendable(upload: Upload, now: datetime) -> None:
+    """Raise `UploadGone` or `FinalUpload` when no append at all can succeed."""
+    require_live(upload, now)
+    if upload.is_final:
+        raise FinalUpload
 
 
 def plan_write(upload: Upload, body: BodyHead, *, limits: Limits) -> WritePlan:

@@ -1,6 +1,6 @@
 """Deciding a concatenation: what a final upload is made of, and when it can be put together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,17 +21,9 @@ def decide_concatenate(
     known of, by id. Raises `UploadNotFound`, `UploadGone`, `InvalidConcat` or `TooLarge`.
     """
     members = [_member(part_id, parts, now) for part_id in intent.parts]
-    length = total_length(members)
-    require_size(length, limits)
-    final = Upload(
-        id=upload_id,
-        created_at=now,
-        length=length,
-        metadata=intent.metadata,
-        concat=intent.concat,
-        parts=intent.parts,
-    )
-    return replace(final, expires_at=expiry(final, limits, now))
+    require_size(sum(part.offset if part.length is None else part.length for part in members), limits)
+    final = Upload(id=upload_id, created_at=now, metadata=intent.metadata, concat=intent.concat, parts=intent.parts)
+    return replace(final, length=total_length(final, parts), expires_at=expiry(final, limits, now))
 
 
 def _member(part_id: str, parts: Mapping[str, Upload], now: datetime) -> Upload:
@@ -44,9 +36,13 @@ def _member(part_id: str, parts: Mapping[str, Upload], now: datetime) -> Upload:
     return part
 
 
-def total_length(parts: Sequence[Upload]) -> int | None:
-    """The length of the final upload in bytes; None while a part's length is unknown."""
-    lengths = [part.length for part in parts]
+def total_length(final: Upload, parts: Mapping[str, Upload]) -> int | None:
+    """The length of the final upload in bytes; None while that of a part is unknown, or a part is.
+
+    "The Upload-Length header MUST be included if the length of the final resource can be calculated at the time of the
+    request."
+    """
+    lengths = [parts[part_id].length if part_id in parts else None for part_id in final.parts]
     return None if None in lengths else sum(length for length in lengths if length is not None)
 
 

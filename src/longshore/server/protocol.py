@@ -16,8 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from longshore.server.body import SocketBody
 
-MAX_HEAD = 64 * 1024
-"""Bytes of a request's head (and of its trailers): enough for a concatenation of a thousand parts."""
+MAX_HEAD = 256 * 1024
+"""Bytes of a request's head (and of its trailers) that are read at most; the application itself takes fewer."""
 
 TRAILERS = "longshore.trailers"
 """Scope extension: a mapping of trailer fields by lower-case name, filled when the body has ended."""
@@ -44,8 +44,17 @@ class UploadProtocol(HttpToolsProtocol):
     def _count_head(self, size: int) -> None:
         self._head_size += size
         if self._head_size > MAX_HEAD:
-            self.transport.write(_HEAD_TOO_LARGE)
-            self.transport.close()
+            self._refuse(b"431 Request Header Fields Too Large", b"head-too-large")
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        self._refuse(b"400 Bad Request", b"malformed-request")
+
+    def _refuse(self, status: bytes, code: bytes) -> None:
+        """Answer before there is a request to hand to the application, and close the connection."""
+        problem = _PROBLEM % (code, status[4:], status[:3], code)
+        self.transport.write(_REFUSAL % (status, len(problem), problem))
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """Start a request."""
@@ -167,11 +176,8 @@ def _with_rest(cycle: RequestResponseCycle, receive: ASGIReceiveCallable) -> ASG
     return receive_with_rest
 
 
-_PROBLEM = (
-    b'{"type": "urn:longshore:problem:head-too-large", "title": "Request head too large", '
-    b'"status": 431, "code": "head-too-large"}'
-)
-_HEAD_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/problem+json\r\n"
-    b"connection: close\r\ncontent-length: %d\r\n\r\n%s" % (len(_PROBLEM), _PROBLEM)
+_PROBLEM = b'{"type": "urn:longshore:problem:%s", "title": "%s", "status": %s, "code": "%s"}'
+_REFUSAL = (
+    b"HTTP/1.1 %s\r\ntus-resumable: 1.0.0\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n%s"
 )

@@ -3,9 +3,9 @@
 import logging
 from contextlib import AsyncExitStack
 
-from longshore.events import UploadCompleted
-from longshore.ports import Emit, Holder, Lease, Locker
-from longshore.protocol.concat import is_ready, settle_concatenate
+from longshore.events import UploadCompleted, UploadTerminated
+from longshore.ports import Emit, Holder, Locker
+from longshore.protocol.concat import is_ready, settle_concatenate, total_length
 from longshore.protocol.errors import InsufficientStorage
 from longshore.protocol.upload import State, Upload
 from longshore.uploads.records import Records
@@ -31,26 +31,32 @@ class Assembly:
         """
         async with AsyncExitStack() as leases:
             for upload_id in (final.id, *sorted(set(final.parts))):
-                lease = await self._acquire(upload_id)
+                lease = await self._locker.acquire(
+                    upload_id, position=0, stop=_cannot_stop, may_take=_wait_for, timeout=self._lock_timeout
+                )
                 leases.push_async_callback(lease.release)
             return await self._assemble(final.id)
-
-    async def _acquire(self, upload_id: str) -> Lease:
-        return await self._locker.acquire(
-            upload_id, position=0, stop=_cannot_stop, may_take=_wait_for, timeout=self._lock_timeout
-        )
 
     async def _assemble(self, final_id: str) -> Upload:
         final = await self._records.load(final_id)
         parts = await self._records.uploads.get_many(set(final.parts))
         if final.state is not State.UNFINISHED or not is_ready(final, parts):
             return final
+        if (total_length(final, parts) or 0) > self._records.limits.ceiling:
+            return await self._refuse(final)
         sources = [(part_id, parts[part_id].offset) for part_id in final.parts]
         size = await self._records.store.concatenate(final.id, sources, durable=self._durable)
         completed = settle_concatenate(final, size, limits=self._records.limits, now=self._records.clock())
         if await self._records.uploads.save(completed):
             self._emit(UploadCompleted(completed))
         return completed
+
+    async def _refuse(self, final: Upload) -> Upload:
+        """Terminate a final upload whose parts, of unknown length when it was created, have come to too much."""
+        logger.warning("final upload %s is terminated: its parts are larger than is taken here", final.id)
+        if await self._records.remove(final, State.TERMINATED):
+            self._emit(UploadTerminated(final))
+        return final
 
     async def assemble_quietly(self, final: Upload) -> None:
         """Put the final upload together on nobody's request: failures are logged, and the sweep tries again."""

@@ -1,5 +1,6 @@
 """The upload service: each method carries out one intent and returns the upload as committed, or raises a TusError."""
 
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,9 +11,9 @@ from anyio import CapacityLimiter
 
 from longshore.events import UploadCompleted, UploadCreated, UploadTerminated
 from longshore.ports import Body, Clock, Emit, Holder, Lease, Locker, StopReason, Store, Uploads
-from longshore.protocol.append import decide_append, plan_write
+from longshore.protocol.append import decide_append, plan_write, require_appendable
 from longshore.protocol.capabilities import Limits
-from longshore.protocol.concat import decide_concatenate, is_ready
+from longshore.protocol.concat import decide_concatenate, is_ready, total_length
 from longshore.protocol.create import decide_create
 from longshore.protocol.errors import (
     BodyStalled,
@@ -139,7 +140,8 @@ class UploadService:
         final = decide_concatenate(intent, self._new_id(), parts, limits=self._limits, now=self._clock())
         await self._add(final)
         self._emit(UploadCreated(final))
-        if not is_ready(final, parts):
+        # Read again: a part that was finished meanwhile has looked for its finals before this one was there.
+        if not is_ready(final, await self.records.uploads.get_many(set(intent.parts))):
             return final
         try:
             return await self.assembly.assemble(final)
@@ -160,14 +162,10 @@ class UploadService:
 
     async def _append(self, intent: Append, body: Body) -> Upload:
         seen = await self.records.load(intent.resource)
-        try:
-            return await self._append_to(seen, intent, body)
-        except TusError as refusal:
-            if not seen.is_gone:
-                tell_expiry(refusal, seen)
-            raise
-
-    async def _append_to(self, seen: Upload, intent: Append, body: Body) -> Upload:
+        require_appendable(seen, self._clock())
+        if seen.state is State.COMPLETED and intent.body.length == 0:
+            # Nothing can come of it, so it need not wait for whoever reads or copies the upload.
+            return decide_append(intent, seen, limits=self._limits, now=self._clock()).upload
         may_take = partial(self._may_take_over, intent, seen)
         async with self._lease(intent.resource, body, position=intent.offset, may_take=may_take) as lease:
             upload = await self.records.load(intent.resource)
@@ -206,7 +204,10 @@ class UploadService:
         Raises `UploadNotFound`, `UploadGone`, `UploadLocked`.
         """
         upload = await self.records.load(upload_id)
-        if upload.state is State.UNFINISHED and not upload.is_final:
+        if upload.is_final and upload.length is None:
+            parts = await self.records.uploads.get_many(set(upload.parts))
+            upload = replace(upload, length=total_length(upload, parts))
+        elif upload.state is State.UNFINISHED and not upload.is_final:
             waited = await self._locker.quiesce(
                 upload_id, quiet_for=self._tuning.stall_threshold, timeout=self._tuning.lock_timeout
             )
@@ -214,6 +215,13 @@ class UploadService:
                 upload = await self.records.load(upload_id)
         require_live(upload, self._clock())
         return upload
+
+    async def tell_expiry(self, refusal: TusError, upload_id: str) -> None:
+        """Add Upload-Expires to the refusal of an append, if the upload is there; what goes wrong is left at that."""
+        with contextlib.suppress(TusError):
+            upload = await self.records.load(upload_id)
+            if not upload.is_gone:
+                tell_expiry(refusal, upload)
 
     async def finished(self, upload_id: str) -> Upload:
         """The upload, if all its bytes are there. Raises `UploadNotFound`, `UploadGone`, `UploadUnfinished`."""

@@ -75,14 +75,22 @@ def test_the_length_and_whether_it_can_be_put_together(
     parts: tuple[Upload, ...], length: int | None, ready: bool
 ) -> None:
     final = upload(length=length, concat="final;/a /b", parts=("a", "b"))
-    assert total_length(parts) == length
-    assert is_ready(final, {one.id: one for one in parts}) is ready
+    known = {one.id: one for one in parts}
+    assert total_length(final, known) == length
+    assert is_ready(final, known) is ready
 
 
 def test_without_one_of_its_parts_it_is_not_ready() -> None:
     final = upload(concat="final;/a /b", parts=("a", "b"))
     assert not is_ready(final, {"a": part("a", 5)})
+    assert total_length(final, {"a": part("a", 5)}) is None
     assert is_ready(final, {"a": part("a", 5), "b": part("b", 6), "c": part("c", 7, 0)})
+
+
+def test_what_parts_of_unknown_length_hold_already_counts() -> None:
+    with pytest.raises(TooLarge):
+        concatenate(part("a", None, 5), part("b", None, 6), limits=Limits(max_size=10))
+    assert concatenate(part("a", None, 5), part("b", None, 6), limits=Limits(max_size=11)).length is None
 
 
 @pytest.mark.parametrize("unfinished", [part("b", 6, 3), part("b", None, 3)])
