@@ -45,6 +45,12 @@ class Body(Protocol):
     def trailers(self) -> Mapping[str, str]:
         """The trailer fields by lower-case name; empty until the body is complete."""
 
+    def take_whole(self) -> memoryview | None:
+        """The whole body, where it is small and here already, so that no thread has to wait for it; else None.
+
+        A body that has been taken is complete, and must not be fed any more.
+        """
+
     async def feed(self, sink: Sink, *, limit: int | None) -> int:
         """Pass the request's bytes to sink, in order, in large pieces; return how many were passed.
 
@@ -85,6 +91,12 @@ class Store(Protocol):
 
         The upload's file comes into being with the first `append`. Raises `ValueError` when the store holds fewer
         than `offset` bytes, `protocol.errors.InsufficientStorage` when there is no room to create it.
+        """
+
+    async def write(self, upload_id: str, offset: int, data: memoryview, *, durable: bool) -> None:
+        """Append all of data at offset in one go; with `durable` it survives a power failure before this returns.
+
+        Raises like `append` and `Writer.write`.
         """
 
     def read(self, upload_id: str, start: int, end: int) -> AsyncGenerator[bytes, None]:

@@ -257,3 +257,13 @@ async def test_it_says_whether_it_concatenates(store: Store) -> None:
 async def test_free_space_is_a_number_of_bytes_or_unknown(store: Store) -> None:
     free = await store.free_space()
     assert free is None or free > 0
+
+
+@pytest.mark.parametrize("durable", [True, False])
+async def test_writing_in_one_go_is_appending(store: Store, durable: bool) -> None:
+    await store.write(ONE, 0, memoryview(b"abcgarbage"), durable=durable)
+    await store.write(ONE, 3, memoryview(b"def"), durable=durable)
+    assert await get(store, ONE) == b"abcdef"
+    with pytest.raises(ValueError, match="fewer than"):
+        await store.write(ONE, 7, memoryview(b"x"), durable=durable)
+    assert await get(store, ONE) == b"abcdef"

@@ -28,6 +28,9 @@ FLUSH_INTERVAL = 0.25
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
+SMALL = 64 * 1024
+"""Bytes of a body that is handled without a thread of its own: so few are hashed in no time."""
+
 _thread = threading.local()
 
 
@@ -63,6 +66,7 @@ class SocketBody:
         self._connection = connection
         self._idle_timeout = idle_timeout
         self._limiter = limiter
+        self._begun: tuple[bytes, int] | None = None
         self._left = -1
         self._passed = 0
         self._stopped: StopReason | None = None
@@ -90,13 +94,27 @@ class SocketBody:
             if self._woken is not None:
                 _wake(self._woken, False)
 
+    def take_whole(self) -> memoryview | None:
+        """The body, if it came along with the head of the request."""
+        read, to_come = self._begin()
+        if to_come or len(read) > SMALL:
+            return None
+        self._left = 0
+        self._connection.end(0)
+        return memoryview(read)
+
+    def _begin(self) -> tuple[bytes, int]:
+        if self._begun is None:
+            self._begun = self._connection.begin()
+            self._left = len(self._begun[0]) + self._begun[1]
+        return self._begun
+
     async def feed(self, sink: Sink, *, limit: int | None) -> int:
         """See `ports.Body.feed`."""
-        read, to_come = self._connection.begin()
-        self._left = len(read) + to_come
+        read, _ = self._begin()
         unwanted = max(0, self._left - limit) if limit is not None else 0
         try:
-            if read and self._left > unwanted:
+            if read:
                 await self._run(self._pass, sink, memoryview(read)[: self._left - unwanted])
             if self._left > unwanted:
                 await self._feed_from_socket(sink, unwanted)

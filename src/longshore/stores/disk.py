@@ -10,7 +10,7 @@ import re
 import stat
 import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Literal, TypeVar, TypeVarTuple
 
@@ -80,6 +80,10 @@ class DiskStore:
         """
         return await self._in_thread(self._open, self._path(upload_id), offset)
 
+    async def write(self, upload_id: str, offset: int, data: memoryview, *, durable: bool) -> None:
+        """Append all of data at offset: everything that `append` and a writer would do, in one thread's turn."""
+        await self._in_thread(self._write, self._path(upload_id), offset, data, durable)
+
     def read(self, upload_id: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from start to end in pieces. Raises `EOFError`, before the first piece if it can be known."""
         return self._pieces(self._path(upload_id), start, end)
@@ -134,6 +138,12 @@ class DiskStore:
             writer.close()
             raise
         return writer
+
+    def _write(self, path: Path, offset: int, data: memoryview, durable: bool) -> None:
+        with closing(self._open(path, offset)) as writer:
+            writer.write(data)
+            if durable:
+                writer.sync()
 
     def _create(self, path: Path, *, durable: bool) -> int:
         """Open the file, and make it if need be, in a directory that is made if need be."""

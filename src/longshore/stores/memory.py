@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import closing
 
 from longshore.protocol.errors import InsufficientStorage
 
@@ -33,6 +34,13 @@ class MemoryStore:
             del held[offset:]
             self._uploads[upload_id] = held
         return MemoryWriter(self, held)
+
+    async def write(self, upload_id: str, offset: int, data: memoryview, *, durable: bool) -> None:
+        """Append all of data at offset; `durable` promises nothing more here. Raises as `append` and its writer do."""
+        with closing(await self.append(upload_id, offset)) as writer:
+            writer.write(data)
+            if durable:
+                writer.sync()
 
     async def read(self, upload_id: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from start to end in pieces. Raises `EOFError` when there are fewer."""

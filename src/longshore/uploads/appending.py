@@ -36,14 +36,25 @@ class Appender:
         A client that goes away, a body that is stopped, and a full disk all commit what the store has. Raises
         `InsufficientStorage`, and what `settle_append` raises.
         """
-        if plan.body.length == 0:
-            nothing = Receipt(received=0, complete=True, digests=Digests(plan.algorithms), trailers={})
-            return await self._settle(plan, nothing, None)
+        whole = memoryview(b"") if plan.body.length == 0 else body.take_whole()
+        if whole is not None:
+            return await self._append_whole(plan, whole)
         writer = await self._records.store.append(plan.upload.id, plan.upload.offset)
         try:
             return await self._write(plan, body, lease, writer)
         finally:
             await anyio.to_thread.run_sync(writer.close, limiter=self._limiter)
+
+    async def _append_whole(self, plan: WritePlan, data: memoryview) -> Upload:
+        """Verify, write and commit a small body, with no need of checkpoints."""
+        digests = Digests(plan.algorithms)
+        digests.update(data)
+        receipt = Receipt(received=len(data), complete=True, digests=digests, trailers={})
+        upload = self._decide_settled(plan, receipt)
+        if data:
+            durable = self._must_sync(upload)
+            await self._records.store.write(upload.id, plan.upload.offset, data, durable=durable)
+        return await self._save(plan, upload)
 
     async def _write(self, plan: WritePlan, body: Body, lease: Lease, writer: Writer) -> Upload:
         sync_interval = self._checkpoint_interval if self._fsync == "always" else None
@@ -70,13 +81,17 @@ class Appender:
         except Exception:
             logger.exception("upload %s: could not commit what was written before the store was full", plan.upload.id)
 
-    async def _settle(self, plan: WritePlan, receipt: Receipt, writer: Writer | None) -> Upload:
-        upload = settle_append(plan, receipt, limits=self._records.limits, now=self._records.clock())
-        if plan.upload.state is State.COMPLETED:
-            return upload
-        if writer is not None and self._must_sync(upload):
+    async def _settle(self, plan: WritePlan, receipt: Receipt, writer: Writer) -> Upload:
+        upload = self._decide_settled(plan, receipt)
+        if self._must_sync(upload):
             await anyio.to_thread.run_sync(writer.sync, limiter=self._limiter)
-        if not await self._records.uploads.save(upload):
+        return await self._save(plan, upload)
+
+    def _decide_settled(self, plan: WritePlan, receipt: Receipt) -> Upload:
+        return settle_append(plan, receipt, limits=self._records.limits, now=self._records.clock())
+
+    async def _save(self, plan: WritePlan, upload: Upload) -> Upload:
+        if plan.upload.state is not State.COMPLETED and not await self._records.uploads.save(upload):
             raise UploadTerminated
         return upload
 

@@ -1,6 +1,7 @@
 """Putting final uploads together once all their parts are there."""
 
 import logging
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from longshore.events import UploadCompleted, UploadTerminated
@@ -29,6 +30,8 @@ class Assembly:
         Holds the leases of the final and of its parts, so that none goes away while it is copied; always taken in the
         same order, so that two assemblies cannot wait for each other. Raises `InsufficientStorage`, `UploadLocked`.
         """
+        if not is_ready(final, await self._parts(final)):
+            return final
         async with AsyncExitStack() as leases:
             for upload_id in (final.id, *sorted(set(final.parts))):
                 lease = await self._locker.acquire(
@@ -39,7 +42,7 @@ class Assembly:
 
     async def _assemble(self, final_id: str) -> Upload:
         final = await self._records.load(final_id)
-        parts = await self._records.uploads.get_many(set(final.parts))
+        parts = await self._parts(final)
         if final.state is not State.UNFINISHED or not is_ready(final, parts):
             return final
         if (total_length(final, parts) or 0) > self._records.limits.ceiling:
@@ -50,6 +53,9 @@ class Assembly:
         if await self._records.uploads.save(completed):
             self._emit(UploadCompleted(completed))
         return completed
+
+    async def _parts(self, final: Upload) -> Mapping[str, Upload]:
+        return await self._records.uploads.get_many(set(final.parts))
 
     async def _refuse(self, final: Upload) -> Upload:
         """Terminate a final upload whose parts, of unknown length when it was created, have come to too much."""

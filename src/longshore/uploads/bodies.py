@@ -72,6 +72,10 @@ class AsgiBody:
             self._stopped = reason
             self._wake()
 
+    def take_whole(self) -> memoryview | None:
+        """Always None: how much is here is not known before `receive` has been awaited."""
+        return None
+
     async def feed(self, sink: Sink, *, limit: int | None) -> int:
         """See `ports.Body.feed`."""
         gathering = asyncio.create_task(self._gather(limit))

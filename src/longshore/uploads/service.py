@@ -163,7 +163,7 @@ class UploadService:
     async def _append(self, intent: Append, body: Body) -> Upload:
         seen = await self.records.load(intent.resource)
         require_appendable(seen, self._clock())
-        if seen.state is State.COMPLETED and intent.body.length == 0:
+        if seen.state is State.COMPLETED and intent.body.length == 0 and not intent.body.is_checked:
             # Nothing can come of it, so it need not wait for whoever reads or copies the upload.
             return decide_append(intent, seen, limits=self._limits, now=self._clock()).upload
         may_take = partial(self._may_take_over, intent, seen)

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from longshore.events import UploadExpired
 from longshore.ports import Emit, Holder, Locker
@@ -52,7 +54,8 @@ class Sweep:
             if not fresh:
                 return
             for upload_id in fresh:
-                await self._expire(upload_id)
+                with _going_on(upload_id):
+                    await self._expire(upload_id)
             busy.update(fresh)
 
     async def _expire(self, upload_id: str) -> None:
@@ -73,7 +76,17 @@ class Sweep:
     async def _purge_all(self) -> None:
         """Remove the bytes of tombstones that a crash left behind."""
         for upload_id in await self._records.uploads.unpurged(_BATCH):
-            await self._records.purge(upload_id)
+            with _going_on(upload_id):
+                await self._records.purge(upload_id)
+
+
+@contextmanager
+def _going_on(upload_id: str) -> Iterator[None]:
+    """Let the sweep go on to the next upload when one of them fails; a later sweep comes back to it."""
+    try:
+        yield
+    except Exception:
+        logger.exception("upload %s could not be cleared away; it is tried again", upload_id)
 
 
 def _cannot_stop() -> None:
