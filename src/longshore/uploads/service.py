@@ -13,7 +13,7 @@ from longshore.events import UploadCompleted, UploadCreated, UploadTerminated
 from longshore.ports import Body, Clock, Emit, Holder, Lease, Locker, StopReason, Store, Uploads
 from longshore.protocol.append import decide_append, plan_write, require_appendable
 from longshore.protocol.capabilities import Limits
-from longshore.protocol.concat import decide_concatenate, is_ready, total_length
+from longshore.protocol.concat import decide_concatenate, total_length
 from longshore.protocol.create import decide_create
 from longshore.protocol.errors import (
     BodyStalled,
@@ -140,10 +140,8 @@ class UploadService:
         final = decide_concatenate(intent, self._new_id(), parts, limits=self._limits, now=self._clock())
         await self._add(final)
         self._emit(UploadCreated(final))
-        # Read again: a part that was finished meanwhile has looked for its finals before this one was there.
-        if not is_ready(final, await self.records.uploads.get_many(set(intent.parts))):
-            return final
         try:
+            # Also if parts were unfinished above: one that was finished since has looked for its finals in vain.
             return await self.assembly.assemble(final)
         except InsufficientStorage:
             await self.records.remove(final, State.TERMINATED)
