@@ -51,9 +51,10 @@ class Body(Protocol):
         A body that has been taken is complete, and must not be fed any more.
         """
 
-    async def feed(self, sink: Sink, *, limit: int | None) -> int:
+    async def feed(self, sink: Sink, *, limit: int | None, heard: Callable[[], None] = lambda: None) -> int:
         """Pass the request's bytes to sink, in order, in large pieces; return how many were passed.
 
+        `heard` is called on the event loop when bytes have come in that wait for company before sink has them.
         sink runs in a worker thread and may block (write, hash, fill a part). At most `limit` bytes are passed when it
         is given. Returns early, without raising, when the client goes away, stalls past the idle timeout, or `stop`
         is called. What sink raises is raised from here.

@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.samples import MEGABYTE, Sample, make_sample
 from tests.serving import Server, serving
 
+
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("samples")

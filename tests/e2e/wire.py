@@ -1,5 +1,6 @@
 """tus requests by hand, what they leave on the disk, and clients that send at a pace of their own."""
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -126,7 +127,11 @@ def stored_hash(server: Server, path: str) -> str:
 def assert_holds(server: Server, path: str, size: int, sha256: str) -> None:
     """The upload is finished, and HEAD, GET and the disk agree on what it holds."""
     answer = head(server, path)
-    assert (answer.status, answer.headers["upload-offset"], answer.headers["upload-length"]) == (200, f"{size}", f"{size}")
+    assert (answer.status, answer.headers["upload-offset"], answer.headers["upload-length"]) == (
+        200,
+        f"{size}",
+        f"{size}",
+    )
     assert stored_hash(server, path) == sha256
     assert downloaded_hash(server, path) == sha256
 
@@ -166,6 +171,7 @@ class Sender:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """`body` goes to the upload's beginning unless headers say otherwise; `rate` is bytes a second."""
+        self.path = path
         self.answer: Answer | None = None
         self.sent = 0
         """Bytes given to the kernel, or about to be."""
@@ -190,11 +196,11 @@ class Sender:
         return self.answer
 
     def _run(self) -> None:
-        try:
+        with contextlib.suppress(ConnectionError):
             self._send()
-        except ConnectionError:
-            pass
         self.answer = await_answer(self._connection, within=60)
+        if not self._stubborn:
+            self._shut_down()
 
     def _send(self) -> None:
         while self.sent < self._end and not self._leave.wait(self._delay):
@@ -208,6 +214,10 @@ class Sender:
     def _is_answered(self) -> bool:
         return bool(select.select([self._connection.socket], [], [], 0)[0])
 
+    def _shut_down(self) -> None:
+        with contextlib.suppress(OSError):  # The server may have closed it already.
+            self._connection.socket.shutdown(socket.SHUT_RDWR)
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -216,7 +226,6 @@ class Sender:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._leave.set()
-        if self._thread.is_alive():
-            self._connection.socket.shutdown(socket.SHUT_RDWR)
-            self._thread.join()
+        self._shut_down()
+        self._thread.join()
         self._connection.close()

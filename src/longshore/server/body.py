@@ -1,9 +1,12 @@
 """A request body that a worker thread takes straight from the socket, past the event loop and the HTTP parser."""
 
+import array
 import asyncio
 import contextlib
 import enum
+import fcntl
 import socket
+import termios
 import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar, TypeVarTuple, Unpack
@@ -71,6 +74,7 @@ class SocketBody:
         self._passed = 0
         self._stopped: StopReason | None = None
         self._woken: asyncio.Future[bool] | None = None
+        self._heard: Callable[[], None] = lambda: None
 
     @property
     def stopped(self) -> StopReason | None:
@@ -109,8 +113,9 @@ class SocketBody:
             self._left = len(self._begun[0]) + self._begun[1]
         return self._begun
 
-    async def feed(self, sink: Sink, *, limit: int | None) -> int:
+    async def feed(self, sink: Sink, *, limit: int | None, heard: Callable[[], None] = lambda: None) -> int:
         """See `ports.Body.feed`."""
+        self._heard = heard
         read, _ = self._begin()
         unwanted = max(0, self._left - limit) if limit is not None else 0
         try:
@@ -144,6 +149,9 @@ class SocketBody:
                     self.stop(StopReason.DISCONNECTED)
                 case Burst.DRY if self._left > unwanted and self._stopped is None:
                     await self._wait(source, lively=self._passed > before, least=self._left - unwanted)
+        if self._stopped not in (None, StopReason.DISCONNECTED):
+            # What waits in the kernel has reached us, and is kept; what the client goes on to send is not waited for.
+            await self._run(self._burst, source, sink, max(unwanted, self._left - _waiting(source)))
 
     def _burst(self, source: socket.socket, sink: Sink, unwanted: int) -> Burst:
         """Pass on what the socket has. Runs in a worker thread."""
@@ -171,7 +179,9 @@ class SocketBody:
         """Wait for bytes worth a thread: at once if the client is sending, else from its next byte on."""
         if not lively:
             _set_low_water(source, 1)
-            if not await self._readable(source, self._idle_timeout):
+            if await self._readable(source, self._idle_timeout):
+                self._heard()
+            else:
                 self.stop(StopReason.STALLED)
         _set_low_water(source, min(LOW_WATER, least))
         if self._stopped is None:
@@ -204,6 +214,13 @@ def _set_low_water(source: socket.socket, size: int) -> None:
     """Have the socket count as readable from so many bytes on, or at its end; where it cannot, from the first on."""
     with contextlib.suppress(OSError):
         source.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+
+
+def _waiting(source: socket.socket) -> int:
+    """How many bytes the kernel holds for us."""
+    count = array.array("i", [0])
+    fcntl.ioctl(source, termios.FIONREAD, count)
+    return count[0]
 
 
 def _buffer() -> memoryview:

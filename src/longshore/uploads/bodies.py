@@ -76,9 +76,9 @@ class AsgiBody:
         """Always None: how much is here is not known before `receive` has been awaited."""
         return None
 
-    async def feed(self, sink: Sink, *, limit: int | None) -> int:
+    async def feed(self, sink: Sink, *, limit: int | None, heard: Callable[[], None] = lambda: None) -> int:
         """See `ports.Body.feed`."""
-        gathering = asyncio.create_task(self._gather(limit))
+        gathering = asyncio.create_task(self._gather(limit, heard))
         try:
             return await self._pass_on(sink)
         finally:
@@ -112,11 +112,13 @@ class AsgiBody:
                 async with asyncio.timeout(seconds):
                     await event.wait()
 
-    async def _gather(self, limit: int | None) -> None:
+    async def _gather(self, limit: int | None, heard: Callable[[], None]) -> None:
         try:
             left = limit
             while not self._over:
                 left = await self._gather_one(left)
+                if self._gathered:
+                    heard()
         except Exception:
             # Whatever breaks the connection is, for what arrived before, the same as a client that went away.
             logger.debug("the connection broke while a body was read", exc_info=True)
