@@ -5,8 +5,8 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,7 @@ class Client:
             answer = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, answer, response.read())
 
-    def post(
-        self, headers: Mapping[str, str], body: bytes | Iterable[bytes] = b"", *, path: str = "/files"
-    ) -> Answer:
+    def post(self, headers: Mapping[str, str], body: bytes | Iterable[bytes] = b"", *, path: str = "/files") -> Answer:
         """Create an upload."""
         content = OFFSET_STREAM if body else {}
         return self.request("POST", path, {**TUS, **content, **headers}, body)
@@ -66,7 +64,9 @@ class Client:
         self, path: str, offset: int, body: bytes | Iterable[bytes], headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Append."""
-        return self.request("PATCH", path, {**TUS, **OFFSET_STREAM, "Upload-Offset": str(offset), **(headers or {})}, body)
+        return self.request(
+            "PATCH", path, {**TUS, **OFFSET_STREAM, "Upload-Offset": str(offset), **(headers or {})}, body
+        )
 
     def delete(self, path: str) -> Answer:
         """Terminate."""
@@ -126,10 +126,22 @@ class Client:
 
     def live(self) -> set[str]:
         """The ids of all uploads that are there, removed ones left out."""
-        database = self.server.data_dir / "longshore.db"
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        with self.database() as connection:
             rows = connection.execute("SELECT id FROM uploads WHERE state IN ('unfinished', 'completed')")
             return {identifier for (identifier,) in rows}
+
+    def committed(self, path: str) -> int:
+        """The offset that would survive the server, read past it, so that it does not notice."""
+        with self.database() as connection:
+            rows = connection.execute("SELECT upload_offset FROM uploads WHERE id = ?", (path.rsplit("/", 1)[-1],))
+            offset: int = rows.fetchone()[0]
+            return offset
+
+    @contextmanager
+    def database(self) -> Iterator[sqlite3.Connection]:
+        """The server's database, opened by its side."""
+        with closing(sqlite3.connect(self.server.data_dir / "longshore.db", timeout=10)) as connection:
+            yield connection
 
     def stored_file(self, path: str) -> Path | None:
         """The file that holds an upload's bytes."""
@@ -157,3 +169,7 @@ def refused(answer: Answer, status: int, code: str | None = None) -> None:
     assert answer.status == status, answer
     document = problem(answer)
     assert code is None or document["code"] == code
+
+
+Serve = Callable[..., Client]
+"""Starts a server with settings, and gives a client for it."""

@@ -1,8 +1,8 @@
 """What the server has to do: every requirement has an id, which the tests name, and the sentence that it comes from.
 
-Sources: the tus resumable upload protocol 1.0.0 (2016-03-25), of which everything is here that binds a server with MUST,
-MUST NOT, SHALL or SHALL NOT, and the SHOULDs that Longshore keeps; and what Longshore promises beyond it. What binds
-clients only is listed at the end, with the reason.
+Sources: the tus resumable upload protocol 1.0.0 (2016-03-25), of which everything is here that binds a server with
+MUST, MUST NOT, SHALL or SHALL NOT, and the SHOULDs that Longshore keeps; and what Longshore promises beyond it. What
+binds clients only is listed at the end, with the reason.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ class Requirement:
     id: str
     section: str
     text: str
-    """The sentence, word for word where the source is the specification."""
+    """The sentence, word for word where the source is the specification, but for its markup."""
     level: Level
 
     @property
@@ -266,7 +266,8 @@ _EXPIRATION = (
         "MUST",
         "Expiration / Headers / Upload-Expires",
         {
-            "expiration-patch": "This header MUST be included in every PATCH response if the upload is going to expire.",
+            "expiration-patch": "This header MUST be included in every PATCH response if the upload is going to"
+            " expire.",
             "expiration-post": "If the expiration is known at the creation, the Upload-Expires header MUST be included"
             " in the response to the initial POST request.",
             "expiration-format": "The value of the Upload-Expires header MUST be in RFC 7231 datetime format.",
@@ -276,9 +277,9 @@ _EXPIRATION = (
         "SHOULD",
         "Expiration / Headers / Upload-Expires",
         {
-            "expiration-gone": "If a Client does attempt to resume an upload which has since been removed by the Server,"
-            " the Server SHOULD respond with the 404 Not Found or 410 Gone status. The latter one SHOULD be used if the"
-            " Server is keeping track of expired uploads.",
+            "expiration-gone": "If a Client does attempt to resume an upload which has since been removed by the"
+            " Server, the Server SHOULD respond with the 404 Not Found or 410 Gone status. The latter one SHOULD be"
+            " used if the Server is keeping track of expired uploads.",
         },
     ),
 )
@@ -614,7 +615,7 @@ CLIENTS_ONLY: dict[str, str] = {
     "In order to create a new final upload, the Client MUST add the Upload-Concat header to the upload creation"
     " request.": "says what clients do",
     "The Upload-Concat request and response header MUST be set in both partial and final upload creation requests.": (
-        "asks for the header in requests, which servers do not send; of responses only those to HEAD are told to have it"
+        "asks for it in requests, which servers do not send; of the responses only those to HEAD are told to have it"
     ),
     "Servers receiving an Upload-Secret header with any other request MUST respond with a 400 Bad Request status.": (
         "the Challenge extension is a later draft, not part of 1.0.0 as published"

@@ -1,9 +1,7 @@
 """Cross-origin requests: what browsers need to see, and what origins that are not allowed must not."""
 
 import pytest
-
-from tests.conformance.client import UNKNOWN, Client
-from tests.conformance.conftest import Serve
+from tests.conformance.client import UNKNOWN, Client, Serve
 from tests.serving import OFFSET_STREAM, TUS, Answer
 
 ORIGIN = "https://app.example"

@@ -1,7 +1,6 @@
 """X-HTTP-Method-Override takes the place of any method."""
 
 import pytest
-
 from tests.conformance.client import Client, refused
 from tests.serving import OFFSET_STREAM, TUS, Answer
 
