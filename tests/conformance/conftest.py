@@ -8,7 +8,7 @@ import pytest
 from tests.conformance.client import Client, Serve
 from tests.serving import Server
 
-BODIES: dict[str, dict[str, str]] = {"default": {}}
+BODIES: dict[str, dict[str, str]] = {"socket": {}, "asgi": {"socket_bodies": "false"}}
 """The ways in which a body gets from the socket to the store, with the settings that choose each.
 
 By default the server chooses; that a chunked body may go another way than one with a Content-Length is why tests send

@@ -1,13 +1,25 @@
 """A client of an ASGI application that decides on every message the application receives. No network, no server."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, MutableMapping
+import time
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import ASGIApp
 
+SOON = 10.0
+"""Seconds within which what a test waits for has happened, on any machine."""
+
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop run until the condition holds; for what threads and sockets do without telling anybody."""
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline, "what should happen does not happen"
+        await asyncio.sleep(0.001)
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,9 @@ class Exchange:
         *,
         root_path: str = "",
         extensions: Mapping[str, Any] | None = None,
+        patient: bool = False,
     ) -> None:
+        """Send the head. A patient client stays when it has been answered before it has sent its body."""
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         self.sent: list[MutableMapping[str, Any]] = []
         """What the application sent so far."""
@@ -43,6 +57,7 @@ class Exchange:
         """How many times the application has called receive."""
         self._messages: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
         self._gone = False
+        self._patient = patient
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -72,6 +87,8 @@ class Exchange:
 
     async def _send(self, message: MutableMapping[str, Any]) -> None:
         self.sent.append(message)
+        if message["type"] == "http.response.body" and not self._patient:
+            self.disconnect()
 
     def feed(self, data: bytes, *, more: bool = True) -> None:
         """Give the application a piece of the body."""

@@ -1,4 +1,4 @@
-"""Profiles for the state machines: `pytest tests/stateful --hypothesis-profile=thorough` searches for minutes."""
+"""Profiles for the state machines: `pytest tests/stateful --hypothesis-profile=thorough` searches for an hour."""
 
 from hypothesis import HealthCheck, settings
 

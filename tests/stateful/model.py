@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from dataclasses import dataclass, field
+import itertools
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 TTL = timedelta(days=7)
@@ -45,6 +46,13 @@ class Copy:
     def room(self) -> int | None:
         return None if self.length is None else self.length - len(self.data)
 
+    @property
+    def total(self) -> int | None:
+        """The length of a final upload, as far as its parts tell it."""
+        lengths = [part.length for part in self.parts if part.fate != "forgotten"]
+        is_known = None not in lengths and len(lengths) == len(self.parts)
+        return sum(length or 0 for length in lengths) if is_known else None
+
     def refusal(self, now: datetime) -> int | None:
         """How any request is answered once the upload is gone, swept or not."""
         if self.fate == "forgotten":
@@ -67,7 +75,7 @@ class Copy:
 class Bytes:
     """A request body on its way: what it claims, and how it is cut into messages."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     chunked: bool = False
     checksum: str = ""
     """"", "right" or "wrong"; "trailer right", "trailer wrong" or "trailer missing" only for chunked bodies."""
@@ -99,7 +107,11 @@ class Bytes:
     @property
     def pieces(self) -> list[bytes]:
         places = sorted({len(self.content) * cut // 1000 for cut in self.cuts} | {0, len(self.content)})
-        return [self.content[a:b] for a, b in zip(places, places[1:], strict=False)] or [b""]
+        return [self.content[a:b] for a, b in itertools.pairwise(places)] or [b""]
+
+    def fitting(self, room: int | None) -> "Bytes":
+        """The same, with no more content than there is room for."""
+        return replace(self, content=self.content[:room])
 
     def overruns(self, room: int | None) -> bool:
         return room is not None and len(self.content) > room
