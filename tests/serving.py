@@ -129,8 +129,8 @@ class Connection:
 
     def send_head(self, method: str, path: str, headers: Mapping[str, str]) -> None:
         """Send a request line and header fields."""
-        lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *(f"{name}: {value}" for name, value in headers.items())]
-        self.send("\r\n".join(lines).encode() + b"\r\n\r\n")
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.send(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n".encode())
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are."""

@@ -392,6 +392,11 @@ class Settings(BaseSettings):
         description="Seconds without a byte after which a request is ended and what arrived is kept. 60, because"
         " mobile networks pause that long, and a dead connection holds its upload until then.",
     )
+    socket_bodies: Boolean = Field(
+        True,
+        description="Whether bodies are read straight from the socket where that is possible. On, because it is about"
+        " twice as fast; off is a way out should it ever be at fault.",
+    )
     lock_timeout: Seconds = Field(
         10.0,
         description="Seconds that a request waits for another one to let go of the upload, before it is answered 423."

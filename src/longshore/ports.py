@@ -38,6 +38,10 @@ class Body(Protocol):
         """Why `feed` returned before the end of the body; None when it did not."""
 
     @property
+    def begun(self) -> bool:
+        """Whether the client has been asked for the body; one that sent Expect: 100-continue waits for that."""
+
+    @property
     def complete(self) -> bool:
         """Whether the client has sent the whole body and `feed` has passed all of it on."""
 

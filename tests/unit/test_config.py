@@ -48,6 +48,7 @@ def test_defaults() -> None:
         "unfinished_ttl": timedelta(days=7),
         "finished_ttl": None,
         "sweep_interval": 60.0,
+        "socket_bodies": True,
         "fsync": "finish",
         "disk_reserve": 8 * 1024**2,
         "checkpoint_interval": 1.0,

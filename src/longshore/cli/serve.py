@@ -49,6 +49,7 @@ def _run(settings: Settings) -> None:
         port=settings.port,
         grace_period=settings.grace_period,
         access_log=settings.access_log,
+        socket_bodies=settings.socket_bodies,
         on_started=lambda host, port: click.echo(banner(settings, capabilities(settings), host, port)),
         on_stopping=app.state.service.work.stop,
     )

@@ -23,14 +23,16 @@ class Delivery:
     """A file on its way to a client."""
 
     headers: Fields
-    pieces: AsyncGenerator[bytes, None]
+    first: bytes
+    """The first piece, read already: what cannot be read is refused before anything has been sent."""
+    rest: AsyncGenerator[bytes, None]
 
 
-def deliver(upload: Upload, store: Store) -> Delivery:
+async def deliver(upload: Upload, store: Store) -> Delivery:
     """The whole of a completed upload.
 
     Always an attachment of a type that is not sniffed, in a sandbox: nothing that somebody uploaded may run as a page
-    of this origin.
+    of this origin. Raises `EOFError` when the store does not hold all of it.
     """
     fields = (
         ("Content-Type", content_type(upload)),
@@ -40,7 +42,8 @@ def deliver(upload: Upload, store: Store) -> Delivery:
         ("Content-Security-Policy", "sandbox; default-src 'none'"),
         ("Tus-Resumable", "1.0.0"),
     )
-    return Delivery(fields, _read(upload, store))
+    pieces = _read(upload, store)
+    return Delivery(fields, await anext(pieces, b""), pieces)
 
 
 async def _read(upload: Upload, store: Store) -> AsyncGenerator[bytes, None]:

@@ -18,7 +18,9 @@ try again, though it has been refused for good.
 _HAS_NO_CONTENT_LENGTH = {204, 304}
 
 
-async def respond(reply: Reply, scope: Scope, receive: Receive, send: Send, *, body_is_read: bool) -> None:
+async def respond(
+    reply: Reply, scope: Scope, receive: Receive, send: Send, *, body_is_read: bool, linger: bool = True
+) -> None:
     """Send a reply; close the connection, after lingering a while, if the request's body was not read to its end."""
     unread = not body_is_read and _announces_body(scope)
     headers = _encode(reply.headers)
@@ -26,22 +28,23 @@ async def respond(reply: Reply, scope: Scope, receive: Receive, send: Send, *, b
         headers.append((b"content-length", str(len(reply.body)).encode()))
     if unread:
         headers.append((b"connection", b"close"))
-    body = reply.body
+    content = reply.body
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if unread and not _expects_continue(scope):
-        await send({"type": "http.response.body", "body": body, "more_body": True})
+    if unread and linger:
+        await send({"type": "http.response.body", "body": content, "more_body": True})
         await _linger(receive)
-        body = b""
-    await send({"type": "http.response.body", "body": body})
+        content = b""
+    await send({"type": "http.response.body", "body": content})
 
 
-async def stream(delivery: Delivery, scope: Scope, send: Send) -> None:
+async def stream(delivery: Delivery, send: Send) -> None:
     """Send a file."""
-    await send({"type": "http.response.start", "status": 200, "headers": _encode(delivery.headers)})
-    async with contextlib.aclosing(delivery.pieces) as pieces:
-        async for piece in pieces:
+    async with contextlib.aclosing(delivery.rest) as rest:
+        await send({"type": "http.response.start", "status": 200, "headers": _encode(delivery.headers)})
+        await send({"type": "http.response.body", "body": delivery.first, "more_body": True})
+        async for piece in rest:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _encode(headers: Fields) -> list[tuple[bytes, bytes]]:
@@ -53,8 +56,8 @@ def _announces_body(scope: Scope) -> bool:
     return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
-def _expects_continue(scope: Scope) -> bool:
-    """Whether the client waits for a word before it sends the body; having been refused, it will not send it."""
+def expects_continue(scope: Scope) -> bool:
+    """Whether the client waits for a word before it sends the body; refused before that, it will not send it."""
     return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
 
 

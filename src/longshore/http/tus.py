@@ -10,8 +10,8 @@ from starlette.types import Receive, Scope, Send
 
 from longshore.downloads.delivery import Delivery, deliver
 from longshore.http.reading import has_trailers, request_body, request_head, require_small_head
-from longshore.http.responding import respond, stream
-from longshore.ports import Body
+from longshore.http.responding import expects_continue, respond, stream
+from longshore.ports import Body, StopReason
 from longshore.protocol.capabilities import Capabilities
 from longshore.protocol.errors import TusError, Unavailable, UploadLocked, VersionUnsupported
 from longshore.protocol.intents import (
@@ -78,9 +78,10 @@ class TusEndpoint:
         body = request_body(scope, receive, idle_timeout=self._edge.body_idle_timeout, limiter=self._limiter)
         answer = await self._guarded(lambda: self._answer(head, scope, body), head)
         if isinstance(answer, Delivery):
-            await stream(answer, scope, send)
+            await stream(answer, send)
         else:
-            await respond(answer, scope, receive, send, body_is_read=body.complete)
+            linger = _goes_on_sending(body, scope)
+            await respond(answer, scope, receive, send, body_is_read=body.complete, linger=linger)
 
     async def _guarded(self, work: Callable[[], Awaitable[Reply | Delivery]], head: RequestHead) -> Reply | Delivery:
         try:
@@ -122,12 +123,20 @@ class TusEndpoint:
     async def _download(self, head: RequestHead) -> Delivery:
         if head.resource is None:
             raise method_not_allowed(head, self._capabilities)
-        return deliver(await self._service.finished(head.resource), self._service.records.store)
+        return await deliver(await self._service.finished(head.resource), self._service.records.store)
 
     def _location(self, upload: Upload, scope: Scope) -> str:
         """The upload's URL: a path from the root, which holds behind any proxy that only adds TLS, or absolute."""
         mount = self._edge.public_url if self._edge.public_url is not None else quote(scope.get("root_path", ""))
         return f"{mount}{self._edge.base_path}/{upload.id}"
+
+
+def _goes_on_sending(body: Body, scope: Scope) -> bool:
+    """Whether a client whose body was not read to its end may be about to send the rest.
+
+    Not if it has just been found silent, nor if it waited to be asked for the body and never was.
+    """
+    return body.stopped is not StopReason.STALLED and (body.begun or not expects_continue(scope))
 
 
 def _refuse(error: TusError, head: RequestHead) -> Reply:

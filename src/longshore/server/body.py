@@ -82,6 +82,11 @@ class SocketBody:
         return self._stopped
 
     @property
+    def begun(self) -> bool:
+        """Whether the connection has been taken over."""
+        return self._begun is not None
+
+    @property
     def complete(self) -> bool:
         """Whether all of the body has been passed on."""
         return self._left == 0

@@ -29,6 +29,9 @@ BODY = "longshore.body"
 class UploadProtocol(HttpToolsProtocol):
     """Offers bodies straight from the socket, keeps trailers apart, bounds the head, and drops no byte of a body."""
 
+    offers_bodies = True
+    """Whether bodies may be read straight from the socket."""
+
     _in_head = False
     _head_size = 0
     _body_size = 0
@@ -84,7 +87,7 @@ class UploadProtocol(HttpToolsProtocol):
         scope["extensions"] = {TRAILERS: self._trailers}
         super().on_headers_complete()
         length = _content_length(self.headers)
-        if length and self.scheme == "http":
+        if length and self.offers_bodies and self.scheme == "http":
             scope["extensions"][BODY] = _Offer(self, self.cycle, length)
 
     def on_body(self, body: bytes) -> None:
@@ -110,6 +113,12 @@ class UploadProtocol(HttpToolsProtocol):
             await app(scope, _with_rest(cycle, receive), send)
 
         super()._start_asgi_task(cycle, app_with_rest)
+
+
+class AsgiOnlyProtocol(UploadProtocol):
+    """The same, with all bodies coming through ASGI."""
+
+    offers_bodies = False
 
 
 class _Offer:

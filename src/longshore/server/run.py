@@ -45,6 +45,7 @@ def run(
     port: int,
     grace_period: float,
     access_log: bool,
+    socket_bodies: bool,
     on_started: Callable[[str, int], None],
     on_stopping: Callable[[], None],
 ) -> None:
@@ -56,7 +57,7 @@ def run(
         app,
         host=host,
         port=port,
-        http=_protocol_class(),
+        http=_protocol_class(socket_bodies=socket_bodies),
         lifespan="on",
         log_config=None,
         access_log=access_log,
@@ -67,14 +68,15 @@ def run(
     _run_until_signal(server)
 
 
-def _protocol_class() -> type[asyncio.Protocol] | Literal["httptools"]:
+def _protocol_class(*, socket_bodies: bool) -> type[asyncio.Protocol] | Literal["httptools"]:
     """Our protocol class where uvicorn is as we know it, else uvicorn's own: slower, but as right."""
     if unknown := differences():
         logger.warning("bodies go through ASGI, which is slower, because of this uvicorn: %s", "; ".join(unknown))
         return "httptools"
-    from longshore.server.protocol import UploadProtocol  # Only here: importing it needs uvicorn's private parts.
+    # Only here: importing it needs uvicorn's private parts.
+    from longshore.server.protocol import AsgiOnlyProtocol, UploadProtocol
 
-    return UploadProtocol
+    return UploadProtocol if socket_bodies else AsgiOnlyProtocol
 
 
 def _run_until_signal(server: LongshoreServer) -> None:

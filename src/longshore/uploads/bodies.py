@@ -45,6 +45,7 @@ class AsgiBody:
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._taken = asyncio.Event()
+        self._begun = False
         self._ended = False
         """The body came to its end."""
         self._surplus = False
@@ -55,6 +56,11 @@ class AsgiBody:
     def stopped(self) -> StopReason | None:
         """Why the body ended before its end."""
         return self._stopped
+
+    @property
+    def begun(self) -> bool:
+        """Whether `receive` has been called."""
+        return self._begun
 
     @property
     def complete(self) -> bool:
@@ -78,6 +84,7 @@ class AsgiBody:
 
     async def feed(self, sink: Sink, *, limit: int | None, heard: Callable[[], None] = lambda: None) -> int:
         """See `ports.Body.feed`."""
+        self._begun = True
         gathering = asyncio.create_task(self._gather(limit, heard))
         try:
             return await self._pass_on(sink)

@@ -116,7 +116,12 @@ def test_any_type_is_safe(given_type: str) -> None:
 
 
 def test_delivery_never_runs_as_a_page_of_ours() -> None:
-    headers = dict(deliver(upload_with(filename="x.html", filetype="text/html"), MemoryStore()).headers)
+    async def head() -> dict[str, str]:
+        store, upload = MemoryStore(), upload_with(filename="x.html", filetype="text/html")
+        await store.write(upload.id, 0, memoryview(b"abc"), durable=False)
+        return dict((await deliver(upload, store)).headers)
+
+    headers = anyio.run(head)
     assert headers["Content-Disposition"].startswith("attachment")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in headers["Content-Security-Policy"]
@@ -126,8 +131,16 @@ def test_delivery_never_runs_as_a_page_of_ours() -> None:
 def test_pieces_end_where_the_upload_does() -> None:
     async def read() -> bytes:
         store, upload = MemoryStore(), upload_with()
-        writer = await store.append(upload.id, 0)
-        writer.write(memoryview(b"abcdef"))
-        return b"".join([piece async for piece in deliver(upload, store).pieces])
+        await store.write(upload.id, 0, memoryview(b"abcdef"), durable=False)
+        delivery = await deliver(upload, store)
+        return delivery.first + b"".join([piece async for piece in delivery.rest])
 
     assert anyio.run(read) == b"abc"
+
+
+def test_what_the_store_does_not_hold_cannot_be_delivered() -> None:
+    async def read() -> None:
+        await deliver(upload_with(), MemoryStore())
+
+    with pytest.raises(EOFError):
+        anyio.run(read)
