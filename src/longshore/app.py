@@ -26,6 +26,7 @@ from longshore.lockers.memory import MemoryLocker
 from longshore.ports import Clock, Emit, Store
 from longshore.protocol.capabilities import EXTENSIONS, Capabilities, Limits
 from longshore.stores.disk import DiskStore
+from longshore.uploads.budget import Budget
 from longshore.uploads.service import Tuning, UploadService
 from longshore.uploads.sweep import Sweep
 
@@ -35,7 +36,10 @@ ID_BYTES = 16
 """Random bytes in an upload's id: 128 bits, which nobody guesses."""
 
 WORKER_THREADS = 32
-"""Threads that write bodies; more than disks can make use of, and few enough to cost nothing."""
+"""Threads that pass bodies on, at most; more than disks can make use of, and few enough to cost nothing."""
+
+THREAD_BUFFER = 1024 * 1024
+"""Bytes that such a thread may hold."""
 
 _TOMBSTONE_TTL = timedelta(days=7)
 """How long removed uploads answer 410 where unfinished uploads do not expire."""
@@ -55,7 +59,9 @@ def build(settings: Settings, *, emit: Emit | None = None, clock: Clock | None =
     database = Database(settings.sqlalchemy_url(), durable=settings.fsync != "never")
     store = _store(settings)
     locker = MemoryLocker()
-    limiter = CapacityLimiter(WORKER_THREADS)
+    threads = max(1, min(WORKER_THREADS, settings.buffer_memory // 2 // THREAD_BUFFER))
+    limiter = CapacityLimiter(threads)
+    budget = Budget(settings.buffer_memory - threads * THREAD_BUFFER)
     service = UploadService(
         uploads=SqlUploads(database, clock=clock),
         store=store,
@@ -73,7 +79,7 @@ def build(settings: Settings, *, emit: Emit | None = None, clock: Clock | None =
         public_url=settings.public_url,
         body_idle_timeout=settings.body_idle_timeout,
     )
-    endpoint = TusEndpoint(service, capabilities(settings), edge, limiter=limiter)
+    endpoint = TusEndpoint(service, capabilities(settings), edge, limiter=limiter, budget=budget)
     app = Starlette(
         routes=_routes(settings.base_path, endpoint),
         middleware=[Middleware(Cors, origins=settings.cors_origins)],

@@ -397,6 +397,11 @@ class Settings(BaseSettings):
         description="Whether bodies are read straight from the socket where that is possible. On, because it is about"
         " twice as fast; off is a way out should it ever be at fault.",
     )
+    buffer_memory: PositiveSize = Field(
+        64 * 1024**2,
+        description="Bytes of memory for bodies on their way to the disk, all together. 64 MiB, which is far more than"
+        " a disk can take at a time; with less, pieces and threads are fewer.",
+    )
     lock_timeout: Seconds = Field(
         10.0,
         description="Seconds that a request waits for another one to let go of the upload, before it is answered 423."

@@ -49,6 +49,7 @@ def test_defaults() -> None:
         "finished_ttl": None,
         "sweep_interval": 60.0,
         "socket_bodies": True,
+        "buffer_memory": 64 * 1024**2,
         "fsync": "finish",
         "disk_reserve": 8 * 1024**2,
         "checkpoint_interval": 1.0,

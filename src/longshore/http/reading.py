@@ -10,6 +10,7 @@ from longshore.ports import Body
 from longshore.protocol.errors import TusError
 from longshore.protocol.intents import RequestHead
 from longshore.uploads.bodies import AsgiBody
+from longshore.uploads.budget import Budget
 
 # Scope extensions of our own uvicorn protocol class; on any other server they are not there.
 TRAILERS = "longshore.trailers"
@@ -50,10 +51,18 @@ def has_trailers(scope: Scope) -> bool:
     return TRAILERS in (scope.get("extensions") or {})
 
 
-def request_body(scope: Scope, receive: Receive, *, idle_timeout: float, limiter: CapacityLimiter) -> Body:
-    """The request's body; `idle_timeout` is in seconds without a byte, `limiter` bounds the threads that pass it on."""
+def request_body(
+    scope: Scope, receive: Receive, *, idle_timeout: float, limiter: CapacityLimiter, budget: Budget
+) -> Body:
+    """The request's body.
+
+    `idle_timeout` is in seconds without a byte, `limiter` bounds the threads that pass bodies on, and `budget` the
+    memory of those that come through ASGI.
+    """
     extensions: Mapping[str, Any] = scope.get("extensions") or {}
     if BODY in extensions:
         body: Body = extensions[BODY](idle_timeout=idle_timeout, limiter=limiter)
         return body
-    return AsgiBody(receive, idle_timeout=idle_timeout, limiter=limiter, trailers=extensions.get(TRAILERS))
+    return AsgiBody(
+        receive, idle_timeout=idle_timeout, limiter=limiter, budget=budget, trailers=extensions.get(TRAILERS)
+    )

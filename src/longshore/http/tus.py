@@ -35,6 +35,7 @@ from longshore.protocol.reply import (
     reply_terminated,
 )
 from longshore.protocol.upload import Upload
+from longshore.uploads.budget import Budget
 from longshore.uploads.service import UploadService
 
 logger = logging.getLogger(__name__)
@@ -64,18 +65,31 @@ class TusEndpoint:
     """Answers every request to the creation URL and to upload URLs."""
 
     def __init__(
-        self, service: UploadService, capabilities: Capabilities, edge: Edge, *, limiter: CapacityLimiter
+        self,
+        service: UploadService,
+        capabilities: Capabilities,
+        edge: Edge,
+        *,
+        limiter: CapacityLimiter,
+        budget: Budget,
     ) -> None:
         self._service = service
         self._capabilities = capabilities
         self._capabilities_without_trailers = capabilities.without("checksum-trailer")
         self._edge = edge
         self._limiter = limiter
+        self._budget = budget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         head = request_head(scope)
-        body = request_body(scope, receive, idle_timeout=self._edge.body_idle_timeout, limiter=self._limiter)
+        body = request_body(
+            scope,
+            receive,
+            idle_timeout=self._edge.body_idle_timeout,
+            limiter=self._limiter,
+            budget=self._budget,
+        )
         answer = await self._guarded(lambda: self._answer(head, scope, body), head)
         if isinstance(answer, Delivery):
             await stream(answer, send)

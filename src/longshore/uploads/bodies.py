@@ -10,6 +10,7 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 
 from longshore.ports import Sink, StopReason
+from longshore.uploads.budget import Budget
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +18,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 PIECE_SIZE = 1024 * 1024
 """Bytes gathered before a worker thread is given them: large enough that the thread hop costs nothing."""
+
+SMALL_PIECE = 64 * 1024
+"""Bytes gathered where the budget has none for a large piece."""
 
 FLUSH_INTERVAL = 0.25
 """Seconds that bytes wait for company; less than a checkpoint's interval, so that slow clients are checkpointed too."""
@@ -26,7 +30,8 @@ class AsgiBody:
     """A body that is gathered from `receive` into pieces, one being written while the next one fills.
 
     Holds at most two pieces and what the server buffers; when both are full, `receive` is not called, and the server
-    stops reading from the connection.
+    stops reading from the connection. Large pieces are taken from a budget that all bodies share, and given back
+    whenever nothing is at hand: a client that stalls holds none.
     """
 
     def __init__(
@@ -35,11 +40,14 @@ class AsgiBody:
         *,
         idle_timeout: float,
         limiter: CapacityLimiter,
+        budget: Budget,
         trailers: Mapping[str, str] | None = None,
     ) -> None:
         self._receive = receive
         self._idle_timeout = idle_timeout
         self._limiter = limiter
+        self._budget = budget
+        self._piece_size = SMALL_PIECE
         self._trailers = trailers if trailers is not None else {}
         self._gathered = bytearray()
         self._arrived = asyncio.Event()
@@ -91,6 +99,7 @@ class AsgiBody:
         finally:
             gathering.cancel()
             await asyncio.wait([gathering])
+            self._shrink()
 
     async def _pass_on(self, sink: Sink) -> int:
         passed = 0
@@ -106,6 +115,7 @@ class AsgiBody:
     async def _piece_is_due(self) -> bool:
         """Wait until there are bytes to pass on; False when there will be no more."""
         if not self._gathered and not self._over:
+            self._shrink()
             await self._wait(self._arrived, self._idle_timeout)
             if not self._gathered and not self._over:
                 self.stop(StopReason.STALLED)
@@ -152,10 +162,21 @@ class AsgiBody:
     async def _make_room(self) -> None:
         if self._gathered:
             self._arrived.set()
-        while len(self._gathered) >= PIECE_SIZE:
+        if len(self._gathered) >= SMALL_PIECE:
+            self._grow()
+        while len(self._gathered) >= self._piece_size:
             self._full.set()
             self._taken.clear()
             await self._taken.wait()
+
+    def _grow(self) -> None:
+        if self._piece_size == SMALL_PIECE and self._budget.take(2 * PIECE_SIZE):
+            self._piece_size = PIECE_SIZE
+
+    def _shrink(self) -> None:
+        if self._piece_size == PIECE_SIZE:
+            self._piece_size = SMALL_PIECE
+            self._budget.give_back(2 * PIECE_SIZE)
 
     @property
     def _over(self) -> bool:

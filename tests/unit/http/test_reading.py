@@ -8,6 +8,7 @@ from anyio import CapacityLimiter
 from starlette.types import Message
 
 from longshore.http.reading import TRAILERS, has_trailers, request_body, request_head
+from longshore.uploads.budget import Budget
 
 
 def scope(*fields: tuple[bytes, bytes], **more: Any) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def test_trailers_are_those_that_the_server_left_in_the_scope() -> None:
         return {"type": "http.request", "body": b"abc", "more_body": False}
 
     async def read() -> object:
-        body = request_body(there, receive, idle_timeout=1, limiter=CapacityLimiter(1))
+        body = request_body(there, receive, idle_timeout=1, limiter=CapacityLimiter(1), budget=Budget(0))
         await body.feed(lambda _: None, limit=None)
         return body.trailers
 

@@ -14,7 +14,8 @@ from tests.stateful.asgi import SOON, until
 from tests.unit.uploads.world import Source
 
 from longshore.ports import StopReason
-from longshore.uploads.bodies import PIECE_SIZE, AsgiBody
+from longshore.uploads.bodies import PIECE_SIZE, SMALL_PIECE, AsgiBody
+from longshore.uploads.budget import Budget
 
 pytestmark = pytest.mark.anyio
 
@@ -214,8 +215,9 @@ async def test_what_the_sink_raises_is_raised_and_nothing_goes_on_reading() -> N
     assert not body.complete
 
 
-async def test_at_most_two_pieces_are_held() -> None:
-    """While one is written and the next one is full, the client is not read from."""
+@pytest.mark.parametrize("granted", [True, False])
+async def test_at_most_two_pieces_are_held(granted: bool) -> None:
+    """While one is written and the next one is full, the client is not read from. Without a budget they are small."""
     sink, calls, message = Sink(), 0, bytes(64 * KIB)
     sink.gate.clear()
 
@@ -224,15 +226,30 @@ async def test_at_most_two_pieces_are_held() -> None:
         calls += 1
         return {"type": "http.request", "body": message, "more_body": calls < 64}
 
-    body = AsgiBody(receive, idle_timeout=60, limiter=CapacityLimiter(1))
+    budget = Budget(2 * PIECE_SIZE if granted else 2 * PIECE_SIZE - 1)
+    body = AsgiBody(receive, idle_timeout=60, limiter=CapacityLimiter(1), budget=budget)
+    piece_size = PIECE_SIZE if granted else SMALL_PIECE
     task = asyncio.create_task(body.feed(sink, limit=None))
-    await until(lambda: sink.entered and calls * len(message) >= 2 * PIECE_SIZE)
+    await until(lambda: sink.entered and calls * len(message) >= 2 * piece_size)
     for _ in range(1000):
         await asyncio.sleep(0)
-    assert calls * len(message) == 2 * PIECE_SIZE
+    assert calls * len(message) == 2 * piece_size
     sink.gate.set()
     assert await task == 64 * len(message)
     assert body.complete
+
+
+async def test_large_pieces_are_given_back_while_the_client_is_silent_and_at_the_end() -> None:
+    source, sink, budget = Source(), Sink(), Budget(2 * PIECE_SIZE)
+    task = asyncio.create_task(source.body(budget=budget).feed(sink, limit=None))
+    for _ in range(2):
+        source.feed(bytes(PIECE_SIZE))
+        await until(lambda: budget.take(2 * PIECE_SIZE))
+        budget.give_back(2 * PIECE_SIZE)
+    source.feed(bytes(PIECE_SIZE), more=False)
+    assert await task == 3 * PIECE_SIZE
+    assert budget.take(2 * PIECE_SIZE)
+    assert not budget.take(1)
 
 
 async def test_trailers_are_there_when_the_body_is_complete_and_not_before() -> None:

@@ -24,6 +24,7 @@ from longshore.protocol.intents import Append, BodyHead, Concatenate, Create
 from longshore.protocol.upload import Upload
 from longshore.stores.memory import MemoryStore
 from longshore.uploads.bodies import AsgiBody
+from longshore.uploads.budget import Budget
 from longshore.uploads.service import Tuning, UploadService
 from longshore.uploads.sweep import Sweep
 
@@ -66,8 +67,16 @@ class Source:
     def give(self, message: MutableMapping[str, Any] | Exception) -> None:
         self._messages.put_nowait(message)
 
-    def body(self, *, idle_timeout: float = 60.0, trailers: dict[str, str] | None = None) -> AsgiBody:
-        return AsgiBody(self.receive, idle_timeout=idle_timeout, limiter=CapacityLimiter(8), trailers=trailers)
+    def body(
+        self, *, idle_timeout: float = 60.0, trailers: dict[str, str] | None = None, budget: Budget | None = None
+    ) -> AsgiBody:
+        return AsgiBody(
+            self.receive,
+            idle_timeout=idle_timeout,
+            limiter=CapacityLimiter(8),
+            budget=budget or Budget(64 * 1024**2),
+            trailers=trailers,
+        )
 
 
 def body_of(data: bytes) -> AsgiBody:
