@@ -57,7 +57,7 @@ def run(
         app,
         host=host,
         port=port,
-        http=_protocol_class(socket_bodies=socket_bodies),
+        http=protocol_class(socket_bodies=socket_bodies),
         lifespan="on",
         log_config=None,
         access_log=access_log,
@@ -68,7 +68,7 @@ def run(
     _run_until_signal(server)
 
 
-def _protocol_class(*, socket_bodies: bool) -> type[asyncio.Protocol] | Literal["httptools"]:
+def protocol_class(*, socket_bodies: bool) -> type[asyncio.Protocol] | Literal["httptools"]:
     """Our protocol class where uvicorn is as we know it, else uvicorn's own: slower, but as right."""
     if unknown := differences():
         logger.warning("bodies go through ASGI, which is slower, because of this uvicorn: %s", "; ".join(unknown))
