@@ -2,6 +2,8 @@
 # make run     migrate the database and serve; settings come from LONGSHORE_* and .env
 # make test    the whole suite; ARGS="-k name" picks from it
 # make lint    formatting, style, types, and who may import whom
+# make bench   Longshore beside other tus servers and beside the floor; ARGS="--help" tells what can be chosen;
+#              make bench-servers installs the others into build/, where they are found
 # make lock    write requirements.lock anew, with the newest versions that pyproject.toml allows
 
 SHELL := /bin/bash
@@ -22,7 +24,7 @@ ifneq ($(wildcard $(JS)/package.json),)
 INSTALLED_JS := $(JS)/node_modules/.installed
 endif
 
-.PHONY: setup run test lint format lock clean
+.PHONY: setup run test bench bench-servers lint format lock clean
 .DEFAULT_GOAL := setup
 
 setup: $(INSTALLED_DEV) $(INSTALLED_JS)
@@ -34,6 +36,12 @@ run: $(INSTALLED)
 # Four processes: more would make tests that measure time wait for each other.
 test: setup
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
+
+bench: $(INSTALLED_DEV)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-servers:
+	tests/bench/install-servers.sh build/bench-servers
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
