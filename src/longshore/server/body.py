@@ -69,7 +69,7 @@ class SocketBody:
         self._connection = connection
         self._idle_timeout = idle_timeout
         self._limiter = limiter
-        self._begun: tuple[bytes, int] | None = None
+        self._read = b""
         self._left = -1
         self._passed = 0
         self._stopped: StopReason | None = None
@@ -84,7 +84,7 @@ class SocketBody:
     @property
     def begun(self) -> bool:
         """Whether the connection has been taken over."""
-        return self._begun is not None
+        return self._left >= 0
 
     @property
     def complete(self) -> bool:
@@ -105,32 +105,36 @@ class SocketBody:
 
     def take_whole(self) -> memoryview | None:
         """The body, if it came along with the head of the request."""
-        read, to_come = self._begin()
-        if to_come or len(read) > SMALL:
+        self._begin()
+        if self._left > min(len(self._read), SMALL):
             return None
         self._left = 0
         self._connection.end(0)
-        return memoryview(read)
+        return memoryview(self._read)
 
-    def _begin(self) -> tuple[bytes, int]:
-        if self._begun is None:
-            self._begun = self._connection.begin()
-            self._left = len(self._begun[0]) + self._begun[1]
-        return self._begun
+    def _begin(self) -> None:
+        if not self.begun:
+            self._read, to_come = self._connection.begin()
+            self._left = len(self._read) + to_come
 
     async def feed(self, sink: Sink, *, limit: int | None, heard: Callable[[], None] = lambda: None) -> int:
         """See `ports.Body.feed`."""
         self._heard = heard
-        read, _ = self._begin()
+        self._begin()
         unwanted = max(0, self._left - limit) if limit is not None else 0
         try:
-            if read:
-                await self._run(self._pass, sink, memoryview(read)[: self._left - unwanted])
+            await self._pass_read(sink, unwanted)
             if self._left > unwanted:
                 await self._feed_from_socket(sink, unwanted)
         finally:
             self._connection.end(self._left)
         return self._passed
+
+    async def _pass_read(self, sink: Sink, unwanted: int) -> None:
+        """Pass on what came along with the head, and keep none of it: the rest may be long in coming."""
+        read, self._read = self._read, b""
+        if read:
+            await self._run(self._pass, sink, memoryview(read)[: self._left - unwanted])
 
     async def _feed_from_socket(self, sink: Sink, unwanted: int) -> None:
         try:

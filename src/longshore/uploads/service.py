@@ -2,8 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,6 +20,7 @@ from longshore.protocol.errors import (
     OffsetConflict,
     ShuttingDown,
     TusError,
+    UploadLocked,
     UploadTakenOver,
     UploadUnfinished,
 )
@@ -96,18 +96,23 @@ class UploadService:
         if body_head is None or body is None:
             self._announce(upload)
             return upload
-        async with self._lease(upload.id, body) as lease:
-            try:
-                plan = plan_write(upload, body_head, limits=self._limits)
-                appended = await self._appender.append(plan, body, lease)
-            except Exception:
-                await self.records.remove(upload, State.TERMINATED)
-                raise
+        appended = await self._append_first(upload, body_head, body)
         if body.stopped is StopReason.DISCONNECTED and appended.state is not State.COMPLETED:
             await self.records.remove(appended, State.TERMINATED)
             return appended
         self._announce(appended)
         return appended
+
+    async def _append_first(self, upload: Upload, body_head: BodyHead, body: Body) -> Upload:
+        lease = await self._acquire(upload.id, body)
+        try:
+            plan = plan_write(upload, body_head, limits=self._limits)
+            return await self._appender.append(plan, body, lease)
+        except Exception:
+            await self.records.remove(upload, State.TERMINATED)
+            raise
+        finally:
+            await lease.release()
 
     async def _add(self, upload: Upload) -> None:
         await self.records.uploads.add(upload, free_space=await self._read_free_space())
@@ -159,20 +164,32 @@ class UploadService:
         return await self.work.see_through(self._append(intent, body), body)
 
     async def _append(self, intent: Append, body: Body) -> Upload:
+        try:
+            # Nobody holds the lease, mostly, and one look at the record is enough.
+            lease = await self._acquire(intent.resource, body, position=intent.offset, timeout=0)
+        except UploadLocked:
+            return await self._append_after_holder(intent, body)
+        return await self._append_with(lease, intent, body)
+
+    async def _append_after_holder(self, intent: Append, body: Body) -> Upload:
         seen = await self.records.load(intent.resource)
         require_appendable(seen, self._clock())
         if seen.state is State.COMPLETED and intent.body.length == 0 and not intent.body.is_checked:
-            # Nothing can come of it, so it need not wait for whoever reads or copies the upload.
+            # Nothing can come of it, so it need not wait for whoever copies the upload.
             return decide_append(intent, seen, limits=self._limits, now=self._clock()).upload
         may_take = partial(self._may_take_over, intent, seen)
-        async with self._lease(intent.resource, body, position=intent.offset, may_take=may_take) as lease:
+        lease = await self._acquire(intent.resource, body, position=intent.offset, may_take=may_take)
+        return await self._append_with(lease, intent, body)
+
+    async def _append_with(self, lease: Lease, intent: Append, body: Body) -> Upload:
+        try:
             upload = await self.records.load(intent.resource)
             plan = decide_append(intent, upload, limits=self._limits, now=self._clock())
             appended = await self._appender.append(plan, body, lease)
-            if upload.state is not State.COMPLETED:
-                self._announce_completion(appended)
-        if appended.is_partial:
-            await self._tell_finals(appended)
+        finally:
+            await lease.release()
+        if upload.state is State.UNFINISHED:
+            await self._tell(appended)
         if appended.state is not State.COMPLETED:
             _raise_stop(body.stopped)
         return appended
@@ -186,6 +203,12 @@ class UploadService:
             raise OffsetConflict(seen.offset)
         decide_append(intent, replace(seen, offset=holder.position), limits=self._limits, now=self._clock())
         return True
+
+    async def _tell(self, appended: Upload) -> None:
+        """Tell whoever waits for the upload what has come of it."""
+        self._announce_completion(appended)
+        if appended.is_partial:
+            await self._tell_finals(appended)
 
     async def _tell_finals(self, part: Upload) -> None:
         await self.records.uploads.extend_finals_of(part.id, part.expires_at)
@@ -235,29 +258,27 @@ class UploadService:
         await self.work.see_through(self._terminate(upload_id), None)
 
     async def _terminate(self, upload_id: str) -> None:
-        async with self._lease(upload_id, None, may_take=_always):
+        lease = await self._acquire(upload_id, None, may_take=_always)
+        try:
             upload = await self.records.load(upload_id)
             require_live(upload, self._clock())
             if await self.records.remove(upload, State.TERMINATED):
                 self._emit(UploadTerminated(await self.records.load(upload_id)))
+        finally:
+            await lease.release()
 
-    @asynccontextmanager
-    async def _lease(
+    async def _acquire(
         self,
         upload_id: str,
         body: Body | None,
         *,
         position: int = 0,
         may_take: Callable[[Holder], bool] = lambda _: False,
-    ) -> AsyncIterator[Lease]:
+        timeout: float | None = None,
+    ) -> Lease:
         stop = partial(body.stop, StopReason.TAKEN_OVER) if body else _nothing_to_stop
-        lease = await self._locker.acquire(
-            upload_id, position=position, stop=stop, may_take=may_take, timeout=self._tuning.lock_timeout
-        )
-        try:
-            yield lease
-        finally:
-            await lease.release()
+        timeout = self._tuning.lock_timeout if timeout is None else timeout
+        return await self._locker.acquire(upload_id, position=position, stop=stop, may_take=may_take, timeout=timeout)
 
 
 def _raise_stop(reason: StopReason | None) -> None:
