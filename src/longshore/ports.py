@@ -12,7 +12,11 @@ from longshore.events import UploadEvent
 from longshore.protocol.upload import Upload
 
 Sink = Callable[[memoryview], None]
-"""Takes a piece of a body, in order. Runs in a worker thread and may block; it must not keep the view."""
+"""Takes a piece of a body, in order. Runs in a worker thread and may block.
+
+It may go on reading a piece until it is called again. A body that wants the memory back before that calls it with an
+empty piece.
+"""
 
 Clock = Callable[[], datetime]
 """Tells the time as an aware datetime in UTC."""

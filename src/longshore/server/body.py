@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import enum
 import fcntl
+import select
 import socket
 import termios
 import threading
@@ -25,6 +26,9 @@ BURST_SIZE = 32 * 1024 * 1024
 LOW_WATER = 256 * 1024
 """Bytes worth a thread: fewer wait in the kernel for company, though not longer than `FLUSH_INTERVAL`."""
 
+PATIENCE = 2
+"""Milliseconds that a thread waits for a client that has just sent at speed; it never waits for a slow one."""
+
 FLUSH_INTERVAL = 0.25
 """Seconds that fewer bytes wait; less than a checkpoint's interval, so that slow clients are checkpointed too."""
 
@@ -33,6 +37,8 @@ Arguments = TypeVarTuple("Arguments")
 
 SMALL = 64 * 1024
 """Bytes of a body that is handled without a thread of its own: so few are hashed in no time."""
+
+_NOTHING = memoryview(b"")
 
 _thread = threading.local()
 
@@ -163,19 +169,32 @@ class SocketBody:
             await self._run(self._burst, source, sink, max(unwanted, self._left - _waiting(source)))
 
     def _burst(self, source: socket.socket, sink: Sink, unwanted: int) -> Burst:
-        """Pass on what the socket has. Runs in a worker thread."""
-        buffer = _buffer()
+        """Pass on what the socket has. Runs in a worker thread, whose buffers are another body's afterwards."""
+        before = self._passed
+        end = self._read_burst(source, sink, unwanted)
+        if self._passed > before:
+            sink(_NOTHING)
+        return end
+
+    def _read_burst(self, source: socket.socket, sink: Sink, unwanted: int) -> Burst:
+        buffer, other = _buffers()
         end = max(unwanted, self._left - BURST_SIZE)
+        waited_at = self._left
         while self._left > end:
             try:
                 count = source.recv_into(buffer, min(len(buffer), self._left - end))
             except BlockingIOError:
-                return Burst.DRY
+                lively = waited_at - self._left >= LOW_WATER
+                if not lively or not _comes_soon(source, self._left - unwanted):
+                    return Burst.DRY
+                waited_at = self._left
+                continue
             except OSError:
                 return Burst.CLOSED
             if not count:
                 return Burst.CLOSED
             self._pass(sink, buffer[:count])
+            buffer, other = other, buffer
         return Burst.LONG
 
     def _pass(self, sink: Sink, data: memoryview) -> None:
@@ -225,6 +244,14 @@ def _set_low_water(source: socket.socket, size: int) -> None:
         source.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 
 
+def _comes_soon(source: socket.socket, least: int) -> bool:
+    """Wait for the next bytes of a client that is sending at speed, which is less work than the way to the loop."""
+    _set_low_water(source, min(LOW_WATER, least))
+    readable = select.poll()
+    readable.register(source, select.POLLIN)
+    return bool(readable.poll(PATIENCE))
+
+
 def _waiting(source: socket.socket) -> int:
     """How many bytes the kernel holds for us."""
     count = array.array("i", [0])
@@ -232,8 +259,10 @@ def _waiting(source: socket.socket) -> int:
     return count[0]
 
 
-def _buffer() -> memoryview:
-    buffer: memoryview | None = getattr(_thread, "buffer", None)
-    if buffer is None:
-        buffer = _thread.buffer = memoryview(bytearray(BUFFER_SIZE))
-    return buffer
+def _buffers() -> tuple[memoryview, memoryview]:
+    """The two halves of this thread's buffer: while the sink still reads one, the other one is filled."""
+    buffers: tuple[memoryview, memoryview] | None = getattr(_thread, "buffers", None)
+    if buffers is None:
+        whole = memoryview(bytearray(BUFFER_SIZE))
+        buffers = _thread.buffers = (whole[: BUFFER_SIZE // 2], whole[BUFFER_SIZE // 2 :])
+    return buffers

@@ -1,6 +1,7 @@
 """Running the application on uvicorn until a signal says stop."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -13,6 +14,9 @@ import uvicorn
 from longshore.server.compatibility import differences
 
 logger = logging.getLogger(__name__)
+
+_GC_THRESHOLD = 10_000
+"""New containers after which the youngest generation is collected; Python's own default is 700."""
 
 
 class LongshoreServer(uvicorn.Server):
@@ -65,6 +69,7 @@ def run(
         timeout_graceful_shutdown=max(1, round(grace_period)),
     )
     server = LongshoreServer(config, on_started=on_started, on_stopping=on_stopping)
+    _spare_the_collector()
     _run_until_signal(server)
 
 
@@ -77,6 +82,16 @@ def protocol_class(*, socket_bodies: bool) -> type[asyncio.Protocol] | Literal["
     from longshore.server.protocol import AsgiOnlyProtocol, UploadProtocol
 
     return UploadProtocol if socket_bodies else AsgiOnlyProtocol
+
+
+def _spare_the_collector() -> None:
+    """Keep the garbage collector from walking what lives as long as the process, and from coming every few requests.
+
+    Requests leave hardly any cycles behind, yet with the default threshold the collector took 4 % of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD, 10, 10)
 
 
 def _run_until_signal(server: LongshoreServer) -> None:

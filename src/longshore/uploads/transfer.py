@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from longshore.ports import Body, Lease, Writer
 from longshore.protocol.append import Receipt, WritePlan
-from longshore.protocol.checksum import Digests
+from longshore.uploads.hashing import Hashing
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Transfer:
         self._plan = plan
         self._writer = writer
         self._lease = lease
-        self._digests = Digests(plan.algorithms)
+        self._hashing = Hashing(plan.algorithms)
         self._sync_interval = sync_interval
         self._synced_at = time.monotonic()
         self._received = 0
@@ -33,10 +33,13 @@ class Transfer:
 
     def sink(self, data: memoryview) -> None:
         """Write and hash what fits; bytes beyond the plan's room are counted only, for the settling to refuse."""
+        if not data:
+            self._hashing.join()
+            return
         self._lease.busy()
         fitting = data[: self._plan.room - self._received]
+        self._hashing.update(fitting)
         self._writer.write(fitting)
-        self._digests.update(fitting)
         self._received += len(data)
         self._sync_if_due()
         self._lease.advance(self._plan.position(self._received))
@@ -58,6 +61,7 @@ class Transfer:
         finally:
             checkpoints.cancel()
             await asyncio.wait([checkpoints])
+            await self._hashing.finish()
 
     async def _checkpoint_each(self, interval: float, checkpoint: Checkpoint) -> None:
         committed = self._position
@@ -76,4 +80,6 @@ class Transfer:
 
     def receipt(self, body: Body, *, complete: bool) -> Receipt:
         """What came of the body."""
-        return Receipt(received=self._received, complete=complete, digests=self._digests, trailers=body.trailers)
+        return Receipt(
+            received=self._received, complete=complete, digests=self._hashing.digests, trailers=body.trailers
+        )
