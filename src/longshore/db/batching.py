@@ -6,7 +6,6 @@ loop serve many of them.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -16,6 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from longshore.db.admission import Admission
 from longshore.db.calls import Call, deliver_on
+from longshore.db.transactions import Transactions
 
 T = TypeVar("T")
 
@@ -31,9 +31,10 @@ class BatchingThreads:
     in `connection.info` is there for later transactions too, until one of them is undone.
     """
 
-    def __init__(self, engine: Engine, *, threads: int, batch_limit: int, name: str) -> None:
-        """Start the threads. Called on the event loop that will call `run`."""
+    def __init__(self, engine: Engine, *, begin: str, threads: int, batch_limit: int, name: str) -> None:
+        """Start the threads. Called on the event loop that will call `run`. `begin` is how a transaction begins."""
         self._engine = engine
+        self._begin = begin
         self._batch_limit = batch_limit
         self._loop = asyncio.get_running_loop()
         self._admission = Admission(QUEUE_LIMIT)
@@ -63,13 +64,15 @@ class BatchingThreads:
             thread.join()
 
     def _work(self) -> None:
+        transactions = Transactions(self._engine, begin=self._begin)
         while batch := self._next_batch():
             try:
-                self._commit([call for call in batch if not call.answer.cancelled()])
+                transactions.carry_out([call for call in batch if not call.answer.cancelled()])
             except BaseException as error:
                 for call in batch:
                     call.fail(error)
             deliver_on(self._loop, batch, self._admission)
+        transactions.close()
 
     def _next_batch(self) -> Sequence[Call]:
         call = self._queue.get()
@@ -83,37 +86,3 @@ class BatchingThreads:
             except Empty:
                 break
         return batch
-
-    def _commit(self, calls: Sequence[Call]) -> None:
-        with self._engine.connect() as connection:
-            try:
-                with connection.begin():
-                    _carry_out(calls, connection)
-            except BaseException:
-                # Here, because SQLAlchemy reports no rollback after a commit that failed.
-                connection.info.clear()
-                raise
-
-
-def _carry_out(calls: Sequence[Call], connection: Connection) -> None:
-    if len(calls) == 1:
-        # The whole transaction is its savepoint.
-        calls[0].result = calls[0].fn(connection)
-        return
-    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
-    for call in calls:
-        _attempt(call, connection, driver)
-
-
-def _attempt(call: Call, connection: Connection, driver: sqlite3.Connection) -> None:
-    # Straight to the driver: as savepoints of SQLAlchemy's these would cost more than the writes in them.
-    driver.execute("SAVEPOINT call")
-    try:
-        call.result = call.fn(connection)
-    except BaseException as error:
-        call.error = error
-        if not driver.in_transaction:
-            # A full disk, say: SQLite has undone everything, and the neighbours must not be told otherwise.
-            raise
-        driver.execute("ROLLBACK TO call")
-    driver.execute("RELEASE call")

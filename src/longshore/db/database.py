@@ -8,7 +8,17 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from longshore.db.batching import BatchingThreads
-from longshore.db.engine import is_full, is_memory, is_passing, is_sqlite, open_postgres, open_sqlite, parse_url
+from longshore.db.engine import (
+    BEGIN_READING,
+    BEGIN_WRITING,
+    is_full,
+    is_memory,
+    is_passing,
+    is_sqlite,
+    open_postgres,
+    open_sqlite,
+    parse_url,
+)
 from longshore.db.pooled import ConnectionThreads
 from longshore.protocol.errors import InsufficientStorage, Unavailable
 
@@ -74,11 +84,13 @@ class Database:
     def _start_sqlite(self) -> None:
         engine = self._keep(open_sqlite(self._url, connections=1, durable=self._durable, writes=True))
         self._writer = self._reader = BatchingThreads(
-            engine, threads=1, batch_limit=_WRITES, name="longshore-db-writer"
+            engine, begin=BEGIN_WRITING, threads=1, batch_limit=_WRITES, name="longshore-db-writer"
         )
         if not self.is_memory:
             engine = self._keep(open_sqlite(self._url, connections=_READERS, durable=self._durable, writes=False))
-            self._reader = BatchingThreads(engine, threads=_READERS, batch_limit=_READS, name="longshore-db-reader")
+            self._reader = BatchingThreads(
+                engine, begin=BEGIN_READING, threads=_READERS, batch_limit=_READS, name="longshore-db-reader"
+            )
 
     def _keep(self, engine: Engine) -> Engine:
         self._engines.append(engine)

@@ -6,12 +6,21 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy import URL, Engine, StaticPool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 BUSY_TIMEOUT: Final = 10.0
 """Seconds that a statement waits for another process's transaction before it is refused."""
+
+BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
+"""How a transaction that may write begins on SQLite: with the write lock, for which the busy timeout counts.
+
+One that reads first and writes later fails at once, without waiting, when another one wrote in between.
+"""
+
+BEGIN_READING: Final = "BEGIN"
+"""How a transaction that only reads begins on SQLite."""
 
 _STATEMENT_TIMEOUT: Final = 30
 _LOCK_TIMEOUT: Final = 10
@@ -49,8 +58,8 @@ def is_memory(url: URL) -> bool:
 def open_sqlite(url: URL, *, connections: int, durable: bool, writes: bool, foreign_keys: bool = True) -> Engine:
     """Open SQLite in WAL mode, creating the file if need be, readable by its owner only.
 
-    With `durable` a commit survives a power failure, otherwise only a crash of the process. With `writes`, each
-    transaction takes the write lock at its start; without, a connection refuses to write.
+    With `durable` a commit survives a power failure, otherwise only a crash of the process. Without `writes` a
+    connection refuses to write. Nobody begins a transaction but who says so in SQL: see `BEGIN_WRITING`.
     """
     if is_memory(url):
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
@@ -63,9 +72,6 @@ def open_sqlite(url: URL, *, connections: int, durable: bool, writes: bool, fore
             pool_timeout=BUSY_TIMEOUT,
             connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT},
         )
-    # A transaction that reads first and writes later fails at once, without waiting, when another one wrote in
-    # between. Taking the write lock at the start is what makes the busy timeout count.
-    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
     pragmas = _pragmas(durable=durable, writes=writes, foreign_keys=foreign_keys)
 
     @event.listens_for(engine, "connect")
@@ -74,10 +80,6 @@ def open_sqlite(url: URL, *, connections: int, durable: bool, writes: bool, fore
         driver.isolation_level = None
         for pragma in pragmas:
             driver.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
 
     return engine
 

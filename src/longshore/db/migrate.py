@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from longshore.db.engine import is_memory, is_sqlite, open_postgres, open_sqlite, parse_url
+from longshore.db.engine import BEGIN_WRITING, is_memory, is_sqlite, open_postgres, open_sqlite, parse_url
 
 _ONE_AT_A_TIME: Final = Lock()
 """Alembic keeps its context in module globals, so two threads cannot migrate at once."""
@@ -76,8 +76,10 @@ def locked_connection(url: str) -> Iterator[Connection]:
     """Open a transaction in which only we migrate the database; commit it at the end."""
     with _opened(url, writes=True) as engine, engine.begin() as connection:
         if engine.dialect.name == "postgresql":
-            # Any number will do that nobody else in this database takes. On SQLite, BEGIN IMMEDIATE is the lock.
+            # Any number will do that nobody else in this database takes.
             connection.execute(text("SELECT pg_advisory_xact_lock(7238114952)"))
+        else:
+            connection.exec_driver_sql(BEGIN_WRITING)
         before = _revision(connection)
         yield connection
         if engine.dialect.name == "sqlite" and _revision(connection) != before:

@@ -6,15 +6,27 @@ the true sum, since whatever may raise the sum is added to it and whatever lower
 upload fits beside the bound it fits beside the sum; only when it does not is the sum formed, to begin again from there.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
 
 from longshore.db import statements
+from longshore.db.driver import driver_of, fetch
+from longshore.db.transactions import transaction_of
 from longshore.protocol.errors import InsufficientStorage
 from longshore.protocol.upload import State, Upload
 
 _BOUND: Final = "longshore.outstanding"
+
+
+@dataclass(slots=True)
+class _Bound:
+    bytes: int
+    version: int
+    """Changes when another connection, and so another process, has written to the database."""
+    transaction: object
+    """The last in which the version was looked up. Within one it stays, since nobody else can write meanwhile."""
 
 
 def ensure_room(connection: Connection, length: int, free_space: int) -> None:
@@ -33,22 +45,34 @@ def ensure_room(connection: Connection, length: int, free_space: int) -> None:
 
 def note_outstanding(connection: Connection, upload: Upload) -> None:
     """Take down that the upload may have raised the sum. Due after whatever writes an unfinished upload's length."""
-    known = connection.info.get(_BOUND)
-    if known is not None and upload.state is State.UNFINISHED and upload.length is not None:
-        version, bound = known
-        connection.info[_BOUND] = version, bound + upload.length - upload.offset
+    if upload.state is not State.UNFINISHED or upload.length is None:
+        return
+    bound: _Bound | None = connection.info.get(_BOUND)
+    if bound is not None:
+        bound.bytes += upload.length - upload.offset
 
 
 def _fits_beside_bound(connection: Connection, length: int, free_space: int) -> bool:
-    # Changes when another connection, and so another process, has written to the database.
-    version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-    known = connection.info.get(_BOUND)
-    if known is not None and known[0] == version and length + known[1] <= free_space:
+    bound: _Bound | None = connection.info.get(_BOUND)
+    if bound is not None and _holds(bound, connection) and length + bound.bytes <= free_space:
         return True
     outstanding = _outstanding(connection)
     # The sum counts what this transaction has lowered so far. Should that be undone, the note goes with it.
-    connection.info[_BOUND] = version, outstanding
+    connection.info[_BOUND] = _Bound(outstanding, _version(connection), transaction_of(connection))
     return length + outstanding <= free_space
+
+
+def _holds(bound: _Bound, connection: Connection) -> bool:
+    transaction = transaction_of(connection)
+    if bound.transaction is not transaction:
+        if bound.version != _version(connection):
+            return False
+        bound.transaction = transaction
+    return True
+
+
+def _version(connection: Connection) -> int:
+    return int(fetch(driver_of(connection), "PRAGMA data_version")[0][0])
 
 
 def _outstanding(connection: Connection) -> int:

@@ -20,10 +20,19 @@ from sqlalchemy import (
 )
 
 
+def _in_utc(moment: datetime) -> datetime:
+    if moment.tzinfo is UTC:
+        return moment
+    if moment.tzinfo is None:
+        raise ValueError(f"naive datetime {moment!r}: moments are stored in UTC")
+    return moment.astimezone(UTC)
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment. Takes aware datetimes only (`ValueError` otherwise) and always gives them back in UTC.
 
-    SQLite stores it as text of a fixed width, so that comparing the text compares the moments.
+    SQLite stores it as text of a fixed width, so that comparing the text compares the moments. `moment_to_text` and
+    `moment_from_text` do the same without SQLAlchemy.
     """
 
     impl = DateTime(timezone=True)
@@ -31,17 +40,24 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Turn a moment into UTC, because SQLite would drop the offset without a word."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive datetime {value!r}: moments are stored in UTC")
-        return value if value.tzinfo is UTC else value.astimezone(UTC)
+        return None if value is None else _in_utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Give the moment its zone back: SQLite knows none, PostgreSQL answers in the session's."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def moment_to_text(moment: datetime | None) -> str | None:
+    """Write a moment as `UtcDateTime` stores it on SQLite. Raises `ValueError` when it is naive."""
+    # Without the offset, which is always the same.
+    return None if moment is None else _in_utc(moment).isoformat(" ", "microseconds")[:26]
+
+
+def moment_from_text(text: str | None) -> datetime | None:
+    """Read a moment that `UtcDateTime` or `moment_to_text` wrote on SQLite."""
+    return None if text is None else datetime.fromisoformat(text + "+00:00")
 
 
 metadata = MetaData(

@@ -1,17 +1,24 @@
 """The upload records in SQL: `ports.Uploads` over a `Database`."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, CursorResult, Executable, Row
+from sqlalchemy import Connection, CursorResult, Executable
 
 from longshore.db import statements
 from longshore.db.database import Database
+from longshore.db.direct import Direct
 from longshore.db.room import ensure_room, note_outstanding
 from longshore.ports import Clock
 from longshore.protocol.upload import State, Upload
+
+_INSERT: Final = Direct(statements.INSERT)
+_GET: Final = Direct(statements.GET)
+_CHECKPOINT: Final = Direct(statements.CHECKPOINT)
+_SAVE: Final = Direct(statements.SAVE)
 
 _IDS_AT_ONCE: Final = 500
 """Ids in one statement; both databases bound the parameters of one (SQLite 32,766, PostgreSQL 65,535)."""
@@ -40,7 +47,7 @@ class SqlUploads:
         def insert(connection: Connection) -> None:
             if free_space is not None:
                 ensure_room(connection, upload.length or 0, free_space)
-            connection.execute(statements.INSERT, row)
+            _INSERT.change(connection, row)
             if upload.parts:
                 connection.execute(statements.INSERT_PARTS, _part_rows(upload))
             note_outstanding(connection, upload)
@@ -49,7 +56,7 @@ class SqlUploads:
 
     async def get(self, upload_id: str) -> Upload | None:
         def select(connection: Connection) -> Upload | None:
-            found = _load(connection, statements.GET, {"upload_id": upload_id})
+            found = _with_parts(connection, _GET.rows(connection, {"upload_id": upload_id}))
             return found[0] if found else None
 
         return await self._database.read(select)
@@ -63,16 +70,14 @@ class SqlUploads:
 
     async def checkpoint(self, upload_id: str, offset: int, expires_at: datetime | None) -> bool:
         """Commit the offset of an unfinished upload. An offset beyond the length counts as the length."""
-        return await self._change_one(
-            statements.CHECKPOINT,
-            {"upload_id": upload_id, "offset": offset, "expiry": expires_at, "now": self._clock()},
-        )
+        changes = {"upload_id": upload_id, "offset": offset, "expiry": expires_at, "now": self._clock()}
+        return await self._database.write(lambda connection: _CHECKPOINT.change(connection, changes) == 1)
 
     async def save(self, upload: Upload) -> bool:
         changes = _changes(upload, self._clock())
 
         def save(connection: Connection) -> bool:
-            saved = _execute(connection, statements.SAVE, changes) == 1
+            saved = _SAVE.change(connection, changes) == 1
             note_outstanding(connection, upload)
             return saved
 
@@ -83,7 +88,7 @@ class SqlUploads:
         if not upload.is_gone:
             raise ValueError(f"upload {upload.id} is {upload.state}, which is no tombstone")
         changes = _changes(upload, self._clock()) | {"new_metadata": upload.metadata}
-        return await self._change_one(statements.BURY, changes)
+        return await self._change(statements.BURY, changes) == 1
 
     async def purged(self, upload_id: str) -> None:
         await self._change(statements.PURGED, {"upload_id": upload_id, "now": self._clock()})
@@ -123,19 +128,22 @@ class SqlUploads:
     async def _change(self, statement: Executable, parameters: Mapping[str, Any]) -> int:
         return await self._database.write(lambda connection: _execute(connection, statement, parameters))
 
-    async def _change_one(self, statement: Executable, parameters: Mapping[str, Any]) -> bool:
-        return await self._change(statement, parameters) == 1
-
 
 def _execute(connection: Connection, statement: Executable, parameters: Mapping[str, Any]) -> int:
     return cast(CursorResult[Any], connection.execute(statement, parameters)).rowcount
 
 
 def _load(connection: Connection, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Upload]:
-    rows = connection.execute(statement, parameters).all()
-    finals = [row.id for row in rows if row.concat.startswith("final;")]
-    part_ids = _part_ids(connection, finals) if finals else {}
-    return [_upload(row, part_ids.get(row.id, ())) for row in rows]
+    return _with_parts(connection, connection.execute(statement, parameters).all())
+
+
+def _with_parts(connection: Connection, rows: Iterable[Sequence[Any]]) -> Sequence[Upload]:
+    found = [_upload(row) for row in rows]
+    finals = [upload.id for upload in found if upload.is_final]
+    if not finals:
+        return found
+    part_ids = _part_ids(connection, finals)
+    return [replace(upload, parts=part_ids.get(upload.id, ())) for upload in found]
 
 
 def _part_ids(connection: Connection, finals: Collection[str]) -> Mapping[str, tuple[str, ...]]:
@@ -153,7 +161,7 @@ def _in_pieces(upload_ids: Iterable[str]) -> Iterator[list[str]]:
         yield piece
 
 
-def _upload(row: Row[*tuple[Any, ...]], part_ids: tuple[str, ...]) -> Upload:
+def _upload(row: Sequence[Any]) -> Upload:
     upload_id, created_at, offset, length, metadata, concat, state, expires_at, completed_at = row
     return Upload(
         id=upload_id,
@@ -162,7 +170,6 @@ def _upload(row: Row[*tuple[Any, ...]], part_ids: tuple[str, ...]) -> Upload:
         length=length,
         metadata=metadata,
         concat=concat,
-        parts=part_ids,
         state=State(state),
         expires_at=expires_at,
         completed_at=completed_at,

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from longshore.db.database import Database
+from longshore.db.driver import driver_of
 from longshore.db.pooled import ATTEMPTS
 from longshore.protocol.errors import InsufficientStorage, ShuttingDown, Unavailable
 
@@ -282,6 +283,35 @@ async def test_when_sqlite_undoes_the_whole_transaction_nobody_is_told_otherwise
     assert [type(answer) for answer in answers] == [str, IntegrityError, IntegrityError, IntegrityError]
     assert await sqlite.read(count) == 0
     assert await sqlite.write(add(4)) == 4
+
+
+@pytest.mark.parametrize("together", [1, 5])
+async def test_sqlite_replaces_a_connection_that_broke(sqlite: Database, together: int) -> None:
+    for call in (sqlite.write, sqlite.read):
+        breaking = (call(lambda connection: driver_of(connection).close()) for _ in range(together))
+        answers = await asyncio.gather(*breaking, return_exceptions=True)
+        assert {isinstance(answer, DBAPIError) for answer in answers} == {True}
+        assert [await call(count) for _ in range(4)] == [0] * 4
+
+
+async def test_sqlite_replaces_a_connection_that_sqlalchemy_found_broken(sqlite: Database) -> None:
+    def break_and_count(connection: Connection) -> int:
+        driver_of(connection).close()
+        return count(connection)
+
+    for call in (sqlite.write, sqlite.read):
+        with pytest.raises(DBAPIError, match="closed"):
+            await call(break_and_count)
+        assert [await call(count) for _ in range(4)] == [0] * 4
+
+
+async def test_sqlite_keeps_its_connection_as_long_as_all_goes_well(sqlite: Database) -> None:
+    kept = [await sqlite.write(driver_of) for _ in range(3)]
+    assert kept[0] is kept[1] is kept[2]
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            await sqlite.write(add_and_raise(1))
+    assert await sqlite.write(add(1)) == 1
 
 
 async def test_two_databases_on_one_file_wait_for_each_other(tmp_path: Path, sqlite: Database) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from longshore.db.database import Database
+from longshore.db.driver import driver_of
 from longshore.db.uploads import SqlUploads
 from longshore.protocol.errors import InsufficientStorage
 from longshore.protocol.upload import State, Upload
@@ -74,3 +75,22 @@ async def test_forgets_what_it_counted_in_a_transaction_that_failed(sqlite: Data
     with pytest.raises(InsufficientStorage):
         await uploads.add(hundred("c"), free_space=199)
     await uploads.add(hundred("c"), free_space=200)
+
+
+async def test_looks_for_other_writers_once_in_a_transaction(sqlite: Database) -> None:
+    looked: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def watch(connection: Connection) -> None:
+        driver_of(connection).set_trace_callback(lambda sql: looked.append(sql) if "data_version" in sql else None)
+        begun.set()
+        assert go_on.wait(30)
+
+    await SqlUploads(sqlite).add(hundred("first"), free_space=10_000)
+    held = asyncio.create_task(sqlite.write(watch))
+    assert await asyncio.to_thread(begun.wait, 30)
+    together = [asyncio.create_task(SqlUploads(sqlite).add(hundred(f"{n}"), free_space=10_000)) for n in range(20)]
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(held, *together)
+    assert len(looked) == 1
