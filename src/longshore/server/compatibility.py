@@ -12,6 +12,7 @@ _PROTOCOL_METHODS = {
     "on_headers_complete": ["self"],
     "on_body": ["self", "body"],
     "on_message_complete": ["self"],
+    "_should_upgrade": ["self"],
     "send_400_response": ["self", "msg"],
     "_start_asgi_task": ["self", "cycle", "app"],
 }

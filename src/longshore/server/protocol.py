@@ -6,6 +6,7 @@ what it has read of a body when the client goes away before the application has 
 """
 
 import os
+import re
 import socket
 from typing import Any
 
@@ -26,6 +27,9 @@ BODY = "longshore.body"
 """Scope extension: makes a `ports.Body` that reads from the socket. Only there where that is possible."""
 
 
+_OFFER = re.compile(rb"\r\nupgrade:(?![ \t]*websocket)", re.IGNORECASE)
+
+
 class UploadProtocol(HttpToolsProtocol):
     """Offers bodies straight from the socket, keeps trailers apart, bounds the head, and drops no byte of a body."""
 
@@ -33,6 +37,7 @@ class UploadProtocol(HttpToolsProtocol):
     """Whether bodies may be read straight from the socket."""
 
     _in_head = False
+    _in_body = False
     _head_size = 0
     _body_size = 0
     _trailers: dict[str, str]
@@ -40,9 +45,20 @@ class UploadProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came in; close the connection when a head grows beyond its bound."""
         head_goes_on = self._in_head
-        super().data_received(data)
+        super().data_received(self._without_offer(data))
         if self._in_head and head_goes_on and not self.transport.is_closing():
             self._count_head(len(data))
+
+    def _without_offer(self, data: bytes) -> bytes:
+        """The data with the name of an Upgrade field in a request's head made another one of the same length.
+
+        A server may ignore the offer of another protocol (RFC 9110, section 7.8), as Java's HTTP client makes it with
+        its first request. The parser however, once it has seen it, takes the body for the other protocol's.
+        """
+        if self._in_body or b"pgrade:" not in data:
+            return data
+        head, end, rest = data.partition(b"\r\n\r\n")
+        return _OFFER.sub(b"\r\nignored:", head) + end + rest
 
     def _count_head(self, size: int) -> None:
         self._head_size += size
@@ -82,13 +98,28 @@ class UploadProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there: start the application."""
         self._in_head = False
+        self._in_body = True
         self._head_size = 0
+        if self._offers_with_body():
+            # In pieces, or behind another request: the offer went past us, and what follows would be read wrongly.
+            self._refuse(b"400 Bad Request", b"upgrade-with-body")
+            return
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
         scope["extensions"] = {TRAILERS: self._trailers}
         super().on_headers_complete()
         length = _content_length(self.headers)
         if length and self.offers_bodies and self.scheme == "http":
             scope["extensions"][BODY] = _Offer(self, self.cycle, length)
+
+    def _offers_with_body(self) -> bool:
+        has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+        return bool(has_body and self.parser.should_upgrade() and not self._should_upgrade())
+
+    def on_message_complete(self) -> None:
+        """The request is there."""
+        self._in_body = False
+        if not self.transport.is_closing():
+            super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""

@@ -94,6 +94,7 @@ class AsgiBody:
         """See `ports.Body.feed`."""
         self._begun = True
         gathering = asyncio.create_task(self._gather(limit, heard))
+        await asyncio.sleep(0)
         try:
             return await self._pass_on(sink)
         finally:
@@ -132,10 +133,13 @@ class AsgiBody:
     async def _gather(self, limit: int | None, heard: Callable[[], None]) -> None:
         try:
             left = limit
-            while not self._over:
+            while True:
+                # Once at least: also of a body that is stopped already, what the server has read of it is kept.
                 left = await self._gather_one(left)
                 if self._gathered:
                     heard()
+                if self._over:
+                    return
         except Exception:
             # Whatever breaks the connection is, for what arrived before, the same as a client that went away.
             logger.debug("the connection broke while a body was read", exc_info=True)
