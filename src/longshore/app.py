@@ -38,8 +38,8 @@ ID_BYTES = 16
 WORKER_THREADS = 32
 """Threads that pass bodies on, at most; more than disks can make use of, and few enough to cost nothing."""
 
-THREAD_BUFFER = 1024 * 1024
-"""Bytes that such a thread may hold."""
+THREAD_BUFFER = 2 * 1024 * 1024
+"""Bytes that such a thread may hold: two buffers, where a body is hashed."""
 
 _TOMBSTONE_TTL = timedelta(days=7)
 """How long removed uploads answer 410 where unfinished uploads do not expire."""

@@ -12,11 +12,7 @@ from longshore.events import UploadEvent
 from longshore.protocol.upload import Upload
 
 Sink = Callable[[memoryview], None]
-"""Takes a piece of a body, in order. Runs in a worker thread and may block.
-
-It may go on reading a piece until it is called again. A body that wants the memory back before that calls it with an
-empty piece.
-"""
+"""Takes a piece of a body, in order. Runs in a worker thread and may block; it must not keep the view."""
 
 Clock = Callable[[], datetime]
 """Tells the time as an aware datetime in UTC."""
@@ -59,10 +55,14 @@ class Body(Protocol):
         A body that has been taken is complete, and must not be fed any more.
         """
 
-    async def feed(self, sink: Sink, *, limit: int | None, heard: Callable[[], None] = lambda: None) -> int:
+    async def feed(
+        self, sink: Sink, *, limit: int | None, heard: Callable[[], None] = lambda: None, keeps: bool = False
+    ) -> int:
         """Pass the request's bytes to sink, in order, in large pieces; return how many were passed.
 
-        `heard` is called on the event loop when bytes have come in that wait for company before sink has them.
+        `heard` is called on the event loop when bytes have come in that wait for company before sink has them. With
+        `keeps`, sink may go on reading a piece until it is called again, if only with an empty piece, by which the
+        body asks for the memory back.
         sink runs in a worker thread and may block (write, hash, fill a part). At most `limit` bytes are passed when it
         is given. Returns early, without raising, when the client goes away, stalls past the idle timeout, or `stop`
         is called. What sink raises is raised from here.

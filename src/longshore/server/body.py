@@ -18,7 +18,8 @@ from anyio import CapacityLimiter
 from longshore.ports import Sink, StopReason
 
 BUFFER_SIZE = 1024 * 1024
-"""Bytes of a worker thread's buffer. It belongs to the thread: a body that waits for its client holds none."""
+"""Bytes of a worker thread's buffer, of which it has two at most. They belong to the thread: a body that waits for its
+client holds none."""
 
 BURST_SIZE = 32 * 1024 * 1024
 """Bytes after which a thread is given back although the client sends on, so that others have their turn."""
@@ -81,6 +82,7 @@ class SocketBody:
         self._stopped: StopReason | None = None
         self._woken: asyncio.Future[bool] | None = None
         self._heard: Callable[[], None] = lambda: None
+        self._keeps = False
 
     @property
     def stopped(self) -> StopReason | None:
@@ -123,9 +125,12 @@ class SocketBody:
             self._read, to_come = self._connection.begin()
             self._left = len(self._read) + to_come
 
-    async def feed(self, sink: Sink, *, limit: int | None, heard: Callable[[], None] = lambda: None) -> int:
+    async def feed(
+        self, sink: Sink, *, limit: int | None, heard: Callable[[], None] = lambda: None, keeps: bool = False
+    ) -> int:
         """See `ports.Body.feed`."""
         self._heard = heard
+        self._keeps = keeps
         self._begin()
         unwanted = max(0, self._left - limit) if limit is not None else 0
         try:
@@ -172,29 +177,25 @@ class SocketBody:
         """Pass on what the socket has. Runs in a worker thread, whose buffers are another body's afterwards."""
         before = self._passed
         end = self._read_burst(source, sink, unwanted)
-        if self._passed > before:
+        if self._keeps and self._passed > before:
             sink(_NOTHING)
         return end
 
     def _read_burst(self, source: socket.socket, sink: Sink, unwanted: int) -> Burst:
-        buffer, other = _buffers()
+        buffer, other = _buffers(two=self._keeps)
         end = max(unwanted, self._left - BURST_SIZE)
         waited_at = self._left
         while self._left > end:
-            try:
-                count = source.recv_into(buffer, min(len(buffer), self._left - end))
-            except BlockingIOError:
-                lively = waited_at - self._left >= LOW_WATER
-                if not lively or not _comes_soon(source, self._left - unwanted):
-                    return Burst.DRY
+            count, dried_up = _fill(buffer[: self._left - end], source)
+            if count:
+                self._pass(sink, buffer[:count])
+                buffer, other = other, buffer
+            if dried_up is Burst.DRY and waited_at - self._left >= LOW_WATER and self._left > end:
                 waited_at = self._left
-                continue
-            except OSError:
-                return Burst.CLOSED
-            if not count:
-                return Burst.CLOSED
-            self._pass(sink, buffer[:count])
-            buffer, other = other, buffer
+                if _comes_soon(source, self._left - unwanted):
+                    continue
+            if dried_up:
+                return dried_up
         return Burst.LONG
 
     def _pass(self, sink: Sink, data: memoryview) -> None:
@@ -259,10 +260,25 @@ def _waiting(source: socket.socket) -> int:
     return count[0]
 
 
-def _buffers() -> tuple[memoryview, memoryview]:
-    """The two halves of this thread's buffer: while the sink still reads one, the other one is filled."""
-    buffers: tuple[memoryview, memoryview] | None = getattr(_thread, "buffers", None)
-    if buffers is None:
-        whole = memoryview(bytearray(BUFFER_SIZE))
-        buffers = _thread.buffers = (whole[: BUFFER_SIZE // 2], whole[BUFFER_SIZE // 2 :])
-    return buffers
+def _fill(buffer: memoryview, source: socket.socket) -> tuple[int, Burst | None]:
+    """Read until the buffer is full or the socket has no more; return how many bytes, and why not more."""
+    filled = 0
+    while filled < len(buffer):
+        try:
+            count = source.recv_into(buffer[filled:])
+        except BlockingIOError:
+            return filled, Burst.DRY
+        except OSError:
+            return filled, Burst.CLOSED
+        if not count:
+            return filled, Burst.CLOSED
+        filled += count
+    return filled, None
+
+
+def _buffers(*, two: bool) -> tuple[memoryview, memoryview]:
+    """This thread's buffer, twice; or two of them, so that one can be filled while the sink still reads the other."""
+    buffers: list[memoryview] = _thread.__dict__.setdefault("buffers", [])
+    while len(buffers) < 1 + two:
+        buffers.append(memoryview(bytearray(BUFFER_SIZE)))
+    return buffers[0], buffers[int(two)]

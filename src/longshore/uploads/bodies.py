@@ -90,8 +90,10 @@ class AsgiBody:
         """Always None: how much is here is not known before `receive` has been awaited."""
         return None
 
-    async def feed(self, sink: Sink, *, limit: int | None, heard: Callable[[], None] = lambda: None) -> int:
-        """See `ports.Body.feed`."""
+    async def feed(
+        self, sink: Sink, *, limit: int | None, heard: Callable[[], None] = lambda: None, keeps: bool = False
+    ) -> int:
+        """See `ports.Body.feed`. A piece is never used for anything else, so `keeps` makes no difference."""
         self._begun = True
         gathering = asyncio.create_task(self._gather(limit, heard))
         await asyncio.sleep(0)

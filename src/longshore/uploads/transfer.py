@@ -57,7 +57,9 @@ class Transfer:
         """Feed the body to the sink, committing the offset every `interval` seconds. Raises what the sink raises."""
         checkpoints = asyncio.create_task(self._checkpoint_each(interval, checkpoint))
         try:
-            await body.feed(self.sink, limit=self._plan.limit, heard=self._lease.busy)
+            await body.feed(
+                self.sink, limit=self._plan.limit, heard=self._lease.busy, keeps=bool(self._plan.algorithms)
+            )
         finally:
             checkpoints.cancel()
             await asyncio.wait([checkpoints])

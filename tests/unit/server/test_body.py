@@ -109,6 +109,7 @@ class Application:
         try_whole: bool = False,
         make_sink: Callable[[], Sink] = Sink,
         stop_before: StopReason | None = None,
+        keeps: bool = False,
     ) -> None:
         self.requests: list[Taken] = []
         self.limiter = CapacityLimiter(threads)
@@ -122,6 +123,7 @@ class Application:
         self._try_whole = try_whole
         self._make_sink = make_sink
         self._stop_before = stop_before
+        self._keeps = keeps
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         taken = Taken(scope["path"], sink=self._make_sink())
@@ -141,7 +143,12 @@ class Application:
             taken.whole, taken.passed = bytes(whole), len(whole)
             return
         try:
-            taken.passed = await body.feed(taken.sink, limit=self._limit, heard=lambda: self.heard.append(taken.path))
+            taken.passed = await body.feed(
+                taken.sink,
+                limit=self._limit,
+                heard=lambda: self.heard.append(taken.path),
+                keeps=self._keeps,
+            )
         except OSError as error:
             taken.error = error
 
@@ -878,7 +885,7 @@ async def test_client_that_never_pauses_leaves_others_their_turn() -> None:
         await until(lambda: taken.passed is not None)
 
 
-async def test_piece_is_left_alone_until_the_next_one() -> None:
+async def test_piece_is_left_alone_until_the_next_one_where_that_is_wanted() -> None:
     """Also when two bodies use the memory of one thread in turn."""
 
     class Lazy(Sink):
@@ -888,7 +895,7 @@ async def test_piece_is_left_alone_until_the_next_one() -> None:
             self.content += self.last
             self.last = data
 
-    app = Application(threads=1, make_sink=Lazy)
+    app = Application(threads=1, make_sink=Lazy, keeps=True)
     async with connected(app) as (server, first):
         second = await connect(server)
         clients = [(first, CONTENT), (second, CONTENT[::-1])]
