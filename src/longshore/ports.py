@@ -61,8 +61,8 @@ class Body(Protocol):
         """Pass the request's bytes to sink, in order, in large pieces; return how many were passed.
 
         `heard` is called on the event loop when bytes have come in that wait for company before sink has them. With
-        `keeps`, sink may go on reading a piece until it is called again, if only with an empty piece, by which the
-        body asks for the memory back.
+        `keeps`, sink may go on reading a piece until its next call has returned; with an empty piece, the body asks
+        for the memory back at once.
         sink runs in a worker thread and may block (write, hash, fill a part). At most `limit` bytes are passed when it
         is given. Returns early, without raising, when the client goes away, stalls past the idle timeout, or `stop`
         is called. What sink raises is raised from here.

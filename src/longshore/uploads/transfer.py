@@ -40,6 +40,8 @@ class Transfer:
         fitting = data[: self._plan.room - self._received]
         self._hashing.update(fitting)
         self._writer.write(fitting)
+        # The piece before this one may be used for something else from now on, this one from the next call on.
+        self._hashing.join(behind=1)
         self._received += len(data)
         self._sync_if_due()
         self._lease.advance(self._plan.position(self._received))
