@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from uvicorn.protocols.http import flow_control, httptools_impl
 
 _PROTOCOL_METHODS = {
+    "connection_made": ["self", "transport"],
+    "connection_lost": ["self", "exc"],
     "data_received": ["self", "data"],
     "on_message_begin": ["self"],
     "on_header": ["self", "name", "value"],
@@ -16,7 +18,7 @@ _PROTOCOL_METHODS = {
     "send_400_response": ["self", "msg"],
     "_start_asgi_task": ["self", "cycle", "app"],
 }
-_PROTOCOL_ATTRIBUTES = {"transport", "scope", "headers", "scheme", "parser", "cycle"}
+_PROTOCOL_ATTRIBUTES = {"loop", "transport", "scope", "headers", "scheme", "parser", "cycle"}
 _CYCLE_ATTRIBUTES = {
     "body",
     "disconnected",

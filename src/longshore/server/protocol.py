@@ -5,6 +5,7 @@ appends trailer fields to the headers of the request, puts no bound on the size 
 what it has read of a body when the client goes away before the application has asked for it.
 """
 
+import asyncio
 import os
 import re
 import socket
@@ -36,11 +37,44 @@ class UploadProtocol(HttpToolsProtocol):
     offers_bodies = True
     """Whether bodies may be read straight from the socket."""
 
+    head_timeout = 60.0
+    """Seconds that a client has for the head of a request, from the connection or the head's first byte on.
+
+    uvicorn bounds the time between requests only: half a head would hold its connection for ever.
+    """
+
+    _head_timer: asyncio.TimerHandle | None = None
     _in_head = False
     _in_body = False
     _head_size = 0
     _body_size = 0
     _trailers: dict[str, str]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Expect a request."""
+        super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn narrows the type to what it gets
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing any more."""
+        self._head_is_there()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._head_is_there()
+        self._head_timer = self.loop.call_later(self.head_timeout, self._give_up_on_head)
+
+    def _give_up_on_head(self) -> None:
+        # There is no cycle before the first request, though uvicorn's annotation says otherwise.
+        if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
+            self.transport.close()
+        else:
+            self._await_head()  # It came while another request is still being answered, which must not suffer.
+
+    def _head_is_there(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what came in; close the connection when a head grows beyond its bound."""
@@ -78,6 +112,7 @@ class UploadProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start a request."""
         super().on_message_begin()
+        self._await_head()
         self._in_head = True
         self._head_size = 0
         self._body_size = 0
@@ -97,6 +132,7 @@ class UploadProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there: start the application."""
+        self._head_is_there()
         self._in_head = False
         self._in_body = True
         self._head_size = 0

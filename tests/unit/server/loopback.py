@@ -76,13 +76,13 @@ class Client:
 
 
 @asynccontextmanager
-async def listening(app: App) -> AsyncIterator[Loopback]:
+async def listening(app: App, protocol_class: type[UploadProtocol] = UploadProtocol) -> AsyncIterator[Loopback]:
     """Serve the application on a free port until the end of the block."""
     config = uvicorn.Config(app, http=UploadProtocol, log_config=None, lifespan="off")
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(
-        lambda: UploadProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        lambda: protocol_class(config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
     loopback = Loopback(server.sockets[0].getsockname()[1], state)
     try:

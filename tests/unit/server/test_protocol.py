@@ -9,7 +9,7 @@ import pytest
 from tests.stateful.asgi import SOON, until
 from tests.unit.server.loopback import Client, Loopback, Message, Receive, Send, listening, reply
 
-from longshore.server.protocol import MAX_HEAD, TRAILERS
+from longshore.server.protocol import MAX_HEAD, TRAILERS, UploadProtocol
 
 pytestmark = pytest.mark.anyio
 
@@ -293,3 +293,42 @@ async def test_what_is_no_http_is_refused() -> None:
         client = await server.connect()
         client.send(b"HELLO\r\n\r\n")
         assert (await client.rest()).startswith(b"HTTP/1.1 400 ")
+
+
+class Hasty(UploadProtocol):
+    """Gives clients a moment for their heads."""
+
+    head_timeout = 0.2
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nx: "])
+async def test_client_that_does_not_come_out_with_a_request_is_let_go(sent: bytes) -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await reply(send)
+
+    async with listening(app, Hasty) as server:
+        client = await server.connect()
+        client.send(sent)
+        assert await client.rest() == b""
+
+
+async def test_half_a_head_behind_a_request_is_not_waited_for_either() -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await reply(send)
+
+    async with listening(app, Hasty) as server:
+        client = await server.connect()
+        client.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HT")
+        assert (await client.response())[0] == 200
+        assert await client.rest() == b""
+
+
+async def test_request_may_take_longer_than_its_head() -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(3 * Hasty.head_timeout)
+        await reply(send)
+
+    async with listening(app, Hasty) as server:
+        client = await server.connect()
+        client.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await client.response())[0] == 200
