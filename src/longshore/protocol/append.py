@@ -107,9 +107,14 @@ def _declare_length(upload: Upload, length: int | None, limits: Limits) -> Uploa
         raise LengthConflict(f"The length has been set to {upload.length} bytes.", length=upload.length)
     if length < upload.offset:
         raise LengthConflict(f"{upload.offset} bytes are here already.", offset=upload.offset)
-    if length > limits.ceiling:
-        raise TooLarge(f"At most {limits.ceiling} bytes are taken.", limit=limits.ceiling)
+    require_size(length, limits)
     return replace(upload, length=length)
+
+
+def require_size(length: int | None, limits: Limits) -> None:
+    """Raise `TooLarge` when an upload of so many bytes is more than this server takes."""
+    if length is not None and length > limits.ceiling:
+        raise TooLarge(f"At most {limits.ceiling} bytes are taken.", limit=limits.ceiling)
 
 
 def settle_append(plan: WritePlan, receipt: Receipt, *, limits: Limits, now: datetime) -> Upload:

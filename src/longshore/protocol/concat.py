@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from longshore.protocol.append import require_size, settle_length
 from longshore.protocol.capabilities import Limits
-from longshore.protocol.create import require_size
 from longshore.protocol.errors import InvalidConcat, UploadNotFound
 from longshore.protocol.intents import Concatenate
 from longshore.protocol.lifetime import expiry, require_live
@@ -56,5 +56,4 @@ def settle_concatenate(final: Upload, assembled: int, *, limits: Limits, now: da
 
     "After successful concatenation, the Upload-Offset and Upload-Length MUST be set and their values MUST be equal."
     """
-    completed = replace(final, length=assembled, offset=assembled, state=State.COMPLETED, completed_at=now)
-    return replace(completed, expires_at=expiry(completed, limits, now))
+    return settle_length(replace(final, length=assembled, offset=assembled), limits=limits, now=now)

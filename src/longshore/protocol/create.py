@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import datetime
 
-from longshore.protocol.append import settle_length
+from longshore.protocol.append import require_size, settle_length
 from longshore.protocol.capabilities import Limits
-from longshore.protocol.errors import LengthExceeded, TooLarge
+from longshore.protocol.errors import LengthExceeded
 from longshore.protocol.intents import Create
 from longshore.protocol.lifetime import expiry
 from longshore.protocol.upload import Upload
@@ -30,9 +30,3 @@ def decide_create(intent: Create, upload_id: str, *, limits: Limits, now: dateti
         concat="partial" if intent.partial else "",
     )
     return settle_length(replace(upload, expires_at=expiry(upload, limits, now)), limits=limits, now=now)
-
-
-def require_size(length: int | None, limits: Limits) -> None:
-    """Raise `TooLarge` when an upload of so many bytes is more than this server takes."""
-    if length is not None and length > limits.ceiling:
-        raise TooLarge(f"At most {limits.ceiling} bytes are taken.", limit=limits.ceiling)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.protocol.values import EXPIRING, FINISHED_TTL, NOW, UNFINISHED_TTL, UNLIMITED
 
-from longshore.protocol.append import plan_write
+from longshore.protocol.append import plan_write, require_size
 from longshore.protocol.capabilities import Limits
-from longshore.protocol.create import decide_create, require_size
+from longshore.protocol.create import decide_create
 from longshore.protocol.errors import LengthExceeded, TooLarge, TusError
 from longshore.protocol.intents import BodyHead, Create
 from longshore.protocol.upload import State, Upload
