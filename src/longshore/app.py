@@ -25,6 +25,7 @@ from longshore.http.tus import Edge, TusEndpoint
 from longshore.lockers.memory import MemoryLocker
 from longshore.ports import Clock, Emit, Store
 from longshore.protocol.capabilities import EXTENSIONS, Capabilities, Limits
+from longshore.server.body import BUFFER_SIZE
 from longshore.stores.disk import DiskStore
 from longshore.uploads.budget import Budget
 from longshore.uploads.service import Tuning, UploadService
@@ -38,7 +39,7 @@ ID_BYTES = 16
 WORKER_THREADS = 32
 """Threads that pass bodies on, at most; more than disks can make use of, and few enough to cost nothing."""
 
-THREAD_BUFFER = 2 * 1024 * 1024
+THREAD_BUFFERS = 2 * BUFFER_SIZE
 """Bytes that such a thread may hold: two buffers, where a body is hashed."""
 
 _TOMBSTONE_TTL = timedelta(days=7)
@@ -52,16 +53,17 @@ def build(settings: Settings, *, emit: Emit | None = None, clock: Clock | None =
 
     Its lifespan opens the database (and migrates an embedded one), starts the sweep, and on the way out commits what
     is under way; an application that mounts it has to run that lifespan within its own. `emit` is told what happens to
-    uploads; `clock` is for tests that cannot wait.
+    uploads; `clock` is for tests that cannot wait. Its state has the `service`, and the `capabilities` that it offers.
     """
     clock = clock or _utc_now
     emit = emit or _log_event
     database = Database(settings.sqlalchemy_url(), durable=settings.fsync != "never")
-    store = _store(settings)
+    store = DiskStore(settings.uploads_dir, fsync=settings.fsync, reserve=settings.disk_reserve)
+    offered = _capabilities(settings, store)
     locker = MemoryLocker()
-    threads = max(1, min(WORKER_THREADS, settings.buffer_memory // 2 // THREAD_BUFFER))
+    threads = max(1, min(WORKER_THREADS, settings.buffer_memory // 2 // THREAD_BUFFERS))
     limiter = CapacityLimiter(threads)
-    budget = Budget(settings.buffer_memory - threads * THREAD_BUFFER)
+    budget = Budget(settings.buffer_memory - threads * THREAD_BUFFERS)
     service = UploadService(
         uploads=SqlUploads(database, clock=clock),
         store=store,
@@ -79,7 +81,7 @@ def build(settings: Settings, *, emit: Emit | None = None, clock: Clock | None =
         public_url=settings.public_url,
         body_idle_timeout=settings.body_idle_timeout,
     )
-    endpoint = TusEndpoint(service, capabilities(settings), edge, limiter=limiter, budget=budget)
+    endpoint = TusEndpoint(service, offered, edge, limiter=limiter, budget=budget)
     app = Starlette(
         routes=_routes(settings.base_path, endpoint),
         middleware=[Middleware(Cors, origins=settings.cors_origins)],
@@ -88,6 +90,7 @@ def build(settings: Settings, *, emit: Emit | None = None, clock: Clock | None =
     )
     app.router.redirect_slashes = False
     app.state.service = service
+    app.state.capabilities = offered
     return app
 
 
@@ -99,9 +102,8 @@ def create() -> Starlette:
     return build(load())
 
 
-def capabilities(settings: Settings) -> Capabilities:
-    """What the configured parts can do, and so what is advertised."""
-    missing = frozenset() if _store(settings).concatenates else _CONCATENATION
+def _capabilities(settings: Settings, store: Store) -> Capabilities:
+    missing = frozenset() if store.concatenates else _CONCATENATION
     if settings.unfinished_ttl is None and settings.finished_ttl is None:
         missing |= {"expiration"}
     return Capabilities(
@@ -109,10 +111,6 @@ def capabilities(settings: Settings) -> Capabilities:
         max_size=settings.max_size,
         max_metadata_size=settings.max_metadata_size,
     )
-
-
-def _store(settings: Settings) -> Store:
-    return DiskStore(settings.uploads_dir, fsync=settings.fsync, reserve=settings.disk_reserve)
 
 
 def _routes(base_path: str, endpoint: TusEndpoint) -> list[Route]:

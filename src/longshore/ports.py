@@ -6,13 +6,22 @@ Every adapter passes the contract suite of its port (`tests/contracts`).
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from longshore.events import UploadEvent
 from longshore.protocol.upload import Upload
 
 Sink = Callable[[memoryview], None]
 """Takes a piece of a body, in order. Runs in a worker thread and may block; it must not keep the view."""
+
+Fsync = Literal["finish", "always", "never"]
+"""When bytes are made to survive a power failure: when an upload is finished, with every commit, or never."""
+
+TRAILERS = "longshore.trailers"
+"""Scope extension of our own server: a mapping of trailer fields by lower-case name, filled when the body has ended."""
+
+BODY = "longshore.body"
+"""Scope extension of our own server: makes a `Body` that reads from the socket. Only there where that is possible."""
 
 Clock = Callable[[], datetime]
 """Tells the time as an aware datetime in UTC."""

@@ -39,7 +39,7 @@ def serve(**given: str | bool | None) -> None:
 
 def _run(settings: Settings) -> None:
     # Imported here, so that --help and a wrong option are answered quickly.
-    from longshore.app import build, capabilities
+    from longshore.app import build
     from longshore.server.run import run
 
     app = build(settings)
@@ -50,6 +50,6 @@ def _run(settings: Settings) -> None:
         grace_period=settings.grace_period,
         access_log=settings.access_log,
         socket_bodies=settings.socket_bodies,
-        on_started=lambda host, port: click.echo(banner(settings, capabilities(settings), host, port)),
+        on_started=lambda host, port: click.echo(banner(settings, app.state.capabilities, host, port)),
         on_stopping=app.state.service.work.stop,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from longshore.ports import Store
+from longshore.protocol.capabilities import VERSION
 from longshore.protocol.metadata import parse_metadata
 from longshore.protocol.reply import Fields
 from longshore.protocol.upload import Upload
@@ -40,7 +41,7 @@ async def deliver(upload: Upload, store: Store) -> Delivery:
         ("Content-Disposition", content_disposition(upload)),
         ("X-Content-Type-Options", "nosniff"),
         ("Content-Security-Policy", "sandbox; default-src 'none'"),
-        ("Tus-Resumable", "1.0.0"),
+        ("Tus-Resumable", VERSION),
     )
     pieces = _read(upload, store)
     return Delivery(fields, await anext(pieces, b""), pieces)

@@ -6,18 +6,11 @@ from typing import Any
 from anyio import CapacityLimiter
 from starlette.types import Receive, Scope
 
-from longshore.ports import Body
+from longshore.ports import BODY, TRAILERS, Body
 from longshore.protocol.errors import TusError
 from longshore.protocol.intents import RequestHead
 from longshore.uploads.bodies import AsgiBody
 from longshore.uploads.budget import Budget
-
-# Scope extensions of our own uvicorn protocol class; on any other server they are not there.
-TRAILERS = "longshore.trailers"
-"""A mapping of the trailer fields by lower-case name, filled when the body has ended: ASGI has no place for them."""
-BODY = "longshore.body"
-"""Makes a body that is read straight from the socket; offered for a plain connection and a Content-Length."""
-
 
 MAX_HEADERS = 64 * 1024
 """Bytes of header fields that a request may have: enough for a concatenation of a thousand parts."""

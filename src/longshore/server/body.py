@@ -16,6 +16,7 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 
 from longshore.ports import Sink, StopReason
+from longshore.uploads.bodies import FLUSH_INTERVAL
 
 BUFFER_SIZE = 1024 * 1024
 """Bytes of a worker thread's buffer, of which it has two at most. They belong to the thread: a body that waits for its
@@ -29,9 +30,6 @@ LOW_WATER = 256 * 1024
 
 PATIENCE = 2
 """Milliseconds that a thread waits for a client that has just sent at speed; it never waits for a slow one."""
-
-FLUSH_INTERVAL = 0.25
-"""Seconds that fewer bytes wait; less than a checkpoint's interval, so that slow clients are checkpointed too."""
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")

@@ -16,17 +16,11 @@ from anyio import CapacityLimiter
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from longshore.ports import BODY, TRAILERS
 from longshore.server.body import SocketBody
 
 MAX_HEAD = 256 * 1024
 """Bytes of a request's head (and of its trailers) that are read at most; the application itself takes fewer."""
-
-TRAILERS = "longshore.trailers"
-"""Scope extension: a mapping of trailer fields by lower-case name, filled when the body has ended."""
-
-BODY = "longshore.body"
-"""Scope extension: makes a `ports.Body` that reads from the socket. Only there where that is possible."""
-
 
 _OFFER = re.compile(rb"\r\nupgrade:(?![ \t]*websocket)", re.IGNORECASE)
 
@@ -148,8 +142,9 @@ class UploadProtocol(HttpToolsProtocol):
             scope["extensions"][BODY] = _Offer(self, self.cycle, length)
 
     def _offers_with_body(self) -> bool:
-        has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
-        return bool(has_body and self.parser.should_upgrade() and not self._should_upgrade())
+        if not self.parser.should_upgrade() or self._should_upgrade():
+            return False
+        return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
 
     def on_message_complete(self) -> None:
         """The request is there."""

@@ -14,22 +14,17 @@ from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Literal, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 import anyio.to_thread
 
+from longshore.ports import Fsync
 from longshore.protocol.errors import InsufficientStorage
 from longshore.stores.copying import copy
 from longshore.stores.files import FLAGS, full_is_refused, make_directories, sync_directory, sync_file
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
-
-FsyncMode = Literal["finish", "always", "never"]
-"""When bytes are made to survive a power failure: when an upload is finished, with every request, or never.
-
-Whoever writes calls `Writer.sync` accordingly; the store itself only leaves directories alone with "never".
-"""
 
 PIECE = 1024 * 1024
 """Bytes that `read` yields at a time."""
@@ -47,13 +42,14 @@ ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
 class DiskStore:
     """A `ports.Store` below a directory, which is made if need be; raises `OSError` when that cannot be.
 
-    `reserve` is how many bytes are left free for everything else on the file system, the database first of all: neither
-    does `free_space` count them, nor are they written.
+    Whoever writes decides when files are synced; with `fsync` "never" directories are left alone too. `reserve` is how
+    many bytes are left free for everything else on the file system, the database first of all: neither does
+    `free_space` count them, nor are they written.
     """
 
     concatenates = True
 
-    def __init__(self, directory: Path, *, fsync: FsyncMode = "finish", reserve: int = 0) -> None:
+    def __init__(self, directory: Path, *, fsync: Fsync = "finish", reserve: int = 0) -> None:
         self._directory = directory
         self._durable = fsync != "never"
         self._reserve = reserve

@@ -2,12 +2,11 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
 import anyio.to_thread
 from anyio import CapacityLimiter
 
-from longshore.ports import Body, Lease, StopReason, Writer
+from longshore.ports import Body, Fsync, Lease, StopReason, Writer
 from longshore.protocol.append import Receipt, WritePlan, settle_append
 from longshore.protocol.checksum import Digests
 from longshore.protocol.errors import InsufficientStorage, UploadTerminated
@@ -17,8 +16,6 @@ from longshore.uploads.records import Records
 from longshore.uploads.transfer import Transfer
 
 logger = logging.getLogger(__name__)
-
-Fsync = Literal["finish", "always", "never"]
 
 
 class Appender:

@@ -7,7 +7,8 @@ import pytest
 from anyio import CapacityLimiter
 from starlette.types import Message
 
-from longshore.http.reading import TRAILERS, has_trailers, request_body, request_head
+from longshore.http.reading import has_trailers, request_body, request_head
+from longshore.ports import TRAILERS
 from longshore.uploads.budget import Budget
 
 

@@ -30,10 +30,9 @@ from tests.unit.server.loopback import Client, Loopback, Message, Receive, Send,
 
 from longshore.app import build
 from longshore.config import Settings, prepare_data_dir
-from longshore.ports import StopReason
-from longshore.server.body import BUFFER_SIZE, BURST_SIZE, FLUSH_INTERVAL, LOW_WATER, SMALL, SocketBody
-from longshore.server.protocol import BODY
-from longshore.uploads.bodies import AsgiBody
+from longshore.ports import BODY, StopReason
+from longshore.server.body import BUFFER_SIZE, BURST_SIZE, LOW_WATER, SMALL, SocketBody
+from longshore.uploads.bodies import FLUSH_INTERVAL, AsgiBody
 from longshore.uploads.budget import Budget
 
 pytestmark = pytest.mark.anyio

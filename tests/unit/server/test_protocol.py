@@ -9,7 +9,8 @@ import pytest
 from tests.stateful.asgi import SOON, until
 from tests.unit.server.loopback import Client, Loopback, Message, Receive, Send, listening, reply
 
-from longshore.server.protocol import MAX_HEAD, TRAILERS, UploadProtocol
+from longshore.ports import TRAILERS
+from longshore.server.protocol import MAX_HEAD, UploadProtocol
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,9 @@ import anyio
 import pytest
 from tests.contracts.stores import FINAL, ONE, TWO, put, sized
 
+from longshore.ports import Fsync
 from longshore.protocol.errors import InsufficientStorage
-from longshore.stores.disk import DiskStore, DiskWriter, FsyncMode
+from longshore.stores.disk import DiskStore, DiskWriter
 
 pytestmark = pytest.mark.anyio
 
@@ -73,7 +74,7 @@ def test_directory_that_is_a_file_is_refused_at_the_start(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("fsync", ["finish", "always", "never"])
-async def test_uploads_outlive_the_store(directory: Path, fsync: FsyncMode) -> None:
+async def test_uploads_outlive_the_store(directory: Path, fsync: Fsync) -> None:
     await put(DiskStore(directory, fsync=fsync), ONE, b"abc")
     again = DiskStore(directory, fsync=fsync)
     await put(again, ONE, b"def", offset=3)
