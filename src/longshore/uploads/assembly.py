@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from longshore.events import UploadCompleted, UploadTerminated
-from longshore.ports import Emit, Holder, Locker
+from longshore.ports import Emit, Locker
 from longshore.protocol.concat import is_ready, settle_concatenate, total_length
 from longshore.protocol.errors import InsufficientStorage
 from longshore.protocol.upload import State, Upload
+from longshore.uploads.leases import leased
 from longshore.uploads.records import Records
 
 logger = logging.getLogger(__name__)
@@ -34,10 +35,8 @@ class Assembly:
             return final
         async with AsyncExitStack() as leases:
             for upload_id in (final.id, *sorted(set(final.parts))):
-                lease = await self._locker.acquire(
-                    upload_id, position=0, stop=_cannot_stop, may_take=_wait_for, timeout=self._lock_timeout
-                )
-                leases.push_async_callback(lease.release)
+                # A copy runs to its end; whoever wants one of the leases waits.
+                await leases.enter_async_context(leased(self._locker, upload_id, timeout=self._lock_timeout))
             return await self._assemble(final.id)
 
     async def _assemble(self, final_id: str) -> Upload:
@@ -60,8 +59,8 @@ class Assembly:
     async def _refuse(self, final: Upload) -> Upload:
         """Terminate a final upload whose parts, of unknown length when it was created, have come to too much."""
         logger.warning("final upload %s is terminated: its parts are larger than is taken here", final.id)
-        if await self._records.remove(final, State.TERMINATED):
-            self._emit(UploadTerminated(final))
+        if left := await self._records.remove(final, State.TERMINATED):
+            self._emit(UploadTerminated(left))
         return final
 
     async def assemble_quietly(self, final: Upload) -> None:
@@ -72,11 +71,3 @@ class Assembly:
             logger.warning("final upload %s: no room to put it together yet", final.id)
         except Exception:
             logger.exception("final upload %s could not be put together yet", final.id)
-
-
-def _cannot_stop() -> None:
-    """A copy runs to its end; whoever wants the lease waits."""
-
-
-def _wait_for(_: Holder) -> bool:
-    return False

@@ -38,15 +38,16 @@ class Records:
         logger.warning("upload %s: %d bytes committed, %d in the store", upload_id, upload.offset, held)
         return replace(upload, offset=held)
 
-    async def remove(self, upload: Upload, state: State) -> bool:
-        """Leave a tombstone of the upload and remove its bytes; False when that has been done already.
+    async def remove(self, upload: Upload, state: State) -> Upload | None:
+        """Leave a tombstone of the upload, and remove its bytes; None when that has been done already.
 
         The record goes first: should the bytes outlive it through a crash, the sweep finds them by the tombstone.
         """
-        if not await self.uploads.bury(tombstone(upload, state, self.limits, self.clock())):
-            return False
+        left = tombstone(upload, state, self.limits, self.clock())
+        if not await self.uploads.bury(left):
+            return None
         await self.purge(upload.id)
-        return True
+        return left
 
     async def purge(self, upload_id: str) -> None:
         """Remove a tombstone's bytes."""

@@ -9,7 +9,7 @@ from functools import partial
 from anyio import CapacityLimiter
 
 from longshore.events import UploadCompleted, UploadCreated, UploadTerminated
-from longshore.ports import Body, Clock, Emit, Holder, Lease, Locker, StopReason, Store, Uploads
+from longshore.ports import Body, Clock, Emit, Fsync, Holder, Lease, Locker, StopReason, Store, Uploads
 from longshore.protocol.append import decide_append, plan_write, require_appendable
 from longshore.protocol.capabilities import Limits
 from longshore.protocol.concat import decide_concatenate, total_length
@@ -28,8 +28,9 @@ from longshore.protocol.intents import Append, BodyHead, Concatenate, Create
 from longshore.protocol.lifetime import require_live
 from longshore.protocol.reply import tell_expiry
 from longshore.protocol.upload import State, Upload
-from longshore.uploads.appending import Appender, Fsync
+from longshore.uploads.appending import Appender
 from longshore.uploads.assembly import Assembly
+from longshore.uploads.leases import leased, leave_alone, take_over
 from longshore.uploads.records import Records
 from longshore.uploads.work import Work
 
@@ -104,15 +105,14 @@ class UploadService:
         return appended
 
     async def _append_first(self, upload: Upload, body_head: BodyHead, body: Body) -> Upload:
-        lease = await self._acquire(upload.id, body)
-        try:
-            plan = plan_write(upload, body_head, limits=self._limits)
-            return await self._appender.append(plan, body, lease)
-        except Exception:
-            await self.records.remove(upload, State.TERMINATED)
-            raise
-        finally:
-            await lease.release()
+        stop = partial(body.stop, StopReason.TAKEN_OVER)
+        async with leased(self._locker, upload.id, stop=stop, timeout=self._tuning.lock_timeout) as lease:
+            try:
+                plan = plan_write(upload, body_head, limits=self._limits)
+                return await self._appender.append(plan, body, lease)
+            except Exception:
+                await self.records.remove(upload, State.TERMINATED)
+                raise
 
     async def _add(self, upload: Upload) -> None:
         await self.records.uploads.add(upload, free_space=await self._read_free_space())
@@ -166,7 +166,7 @@ class UploadService:
     async def _append(self, intent: Append, body: Body) -> Upload:
         try:
             # Nobody holds the lease, mostly, and one look at the record is enough.
-            lease = await self._acquire(intent.resource, body, position=intent.offset, timeout=0)
+            lease = await self._acquire(intent, body, may_take=leave_alone, timeout=0)
         except UploadLocked:
             return await self._append_after_holder(intent, body)
         return await self._append_with(lease, intent, body)
@@ -178,8 +178,16 @@ class UploadService:
             # Nothing can come of it, so it need not wait for whoever copies the upload.
             return decide_append(intent, seen, limits=self._limits, now=self._clock()).upload
         may_take = partial(self._may_take_over, intent, seen)
-        lease = await self._acquire(intent.resource, body, position=intent.offset, may_take=may_take)
+        lease = await self._acquire(intent, body, may_take=may_take, timeout=self._tuning.lock_timeout)
         return await self._append_with(lease, intent, body)
+
+    async def _acquire(
+        self, intent: Append, body: Body, *, may_take: Callable[[Holder], bool], timeout: float
+    ) -> Lease:
+        stop = partial(body.stop, StopReason.TAKEN_OVER)
+        return await self._locker.acquire(
+            intent.resource, position=intent.offset, stop=stop, may_take=may_take, timeout=timeout
+        )
 
     async def _append_with(self, lease: Lease, intent: Append, body: Body) -> Upload:
         try:
@@ -258,27 +266,11 @@ class UploadService:
         await self.work.see_through(self._terminate(upload_id), None)
 
     async def _terminate(self, upload_id: str) -> None:
-        lease = await self._acquire(upload_id, None, may_take=_always)
-        try:
+        async with leased(self._locker, upload_id, may_take=take_over, timeout=self._tuning.lock_timeout):
             upload = await self.records.load(upload_id)
             require_live(upload, self._clock())
-            if await self.records.remove(upload, State.TERMINATED):
-                self._emit(UploadTerminated(await self.records.load(upload_id)))
-        finally:
-            await lease.release()
-
-    async def _acquire(
-        self,
-        upload_id: str,
-        body: Body | None,
-        *,
-        position: int = 0,
-        may_take: Callable[[Holder], bool] = lambda _: False,
-        timeout: float | None = None,
-    ) -> Lease:
-        stop = partial(body.stop, StopReason.TAKEN_OVER) if body else _nothing_to_stop
-        timeout = self._tuning.lock_timeout if timeout is None else timeout
-        return await self._locker.acquire(upload_id, position=position, stop=stop, may_take=may_take, timeout=timeout)
+            if left := await self.records.remove(upload, State.TERMINATED):
+                self._emit(UploadTerminated(left))
 
 
 def _raise_stop(reason: StopReason | None) -> None:
@@ -289,11 +281,3 @@ def _raise_stop(reason: StopReason | None) -> None:
             raise ShuttingDown
         case StopReason.STALLED:
             raise BodyStalled
-
-
-def _nothing_to_stop() -> None:
-    pass
-
-
-def _always(_: Holder) -> bool:
-    return True

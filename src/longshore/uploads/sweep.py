@@ -1,16 +1,17 @@
 """The sweep: removes what has expired, and finishes what a crash has cut short."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from longshore.events import UploadExpired
-from longshore.ports import Emit, Holder, Locker
+from longshore.ports import Emit, Locker
 from longshore.protocol.errors import UploadLocked
 from longshore.protocol.lifetime import is_expired
 from longshore.protocol.upload import State
 from longshore.uploads.assembly import Assembly
+from longshore.uploads.leases import leased
 from longshore.uploads.records import Records
 
 logger = logging.getLogger(__name__)
@@ -60,18 +61,14 @@ class Sweep:
 
     async def _expire(self, upload_id: str) -> None:
         """Remove one upload, unless somebody is busy with it: activity moves its expiry."""
-        try:
-            lease = await self._locker.acquire(
-                upload_id, position=0, stop=_cannot_stop, may_take=_leave_alone, timeout=0
-            )
-        except UploadLocked:
-            return
-        try:
-            upload = await self._records.load(upload_id)
-            if is_expired(upload, self._records.clock()) and await self._records.remove(upload, State.EXPIRED):
-                self._emit(UploadExpired(await self._records.load(upload_id)))
-        finally:
-            await lease.release()
+        with contextlib.suppress(UploadLocked):
+            async with leased(self._locker, upload_id, timeout=0):
+                await self._expire_leased(upload_id)
+
+    async def _expire_leased(self, upload_id: str) -> None:
+        upload = await self._records.load(upload_id)
+        if is_expired(upload, self._records.clock()) and (left := await self._records.remove(upload, State.EXPIRED)):
+            self._emit(UploadExpired(left))
 
     async def _purge_all(self) -> None:
         """Remove the bytes of tombstones that a crash left behind."""
@@ -80,18 +77,10 @@ class Sweep:
                 await self._records.purge(upload_id)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _going_on(upload_id: str) -> Iterator[None]:
     """Let the sweep go on to the next upload when one of them fails; a later sweep comes back to it."""
     try:
         yield
     except Exception:
         logger.exception("upload %s could not be cleared away; it is tried again", upload_id)
-
-
-def _cannot_stop() -> None:
-    """Removing takes a moment and runs to its end."""
-
-
-def _leave_alone(_: Holder) -> bool:
-    return False
