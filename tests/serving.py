@@ -23,13 +23,13 @@ class Server:
     """A `longshore serve` process that can be stopped, killed and started again on the same port and data."""
 
     def __init__(self, data_dir: Path, *, port: int = 0, **settings: str) -> None:
-        """`settings` are LONGSHORE_* variables without the prefix, in lower case."""
+        """`settings` are LONGSHORE_* variables without the prefix, in lower case; by default all may upload."""
         self.data_dir = data_dir
         self.port = port
         self.log = data_dir.parent / f"{data_dir.name}.log"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LONGSHORE_")},
-            **{f"LONGSHORE_{name.upper()}": value for name, value in settings.items()},
+            **{f"LONGSHORE_{name.upper()}": value for name, value in {"auth": "none", **settings}.items()},
             "LONGSHORE_DATA_DIR": str(data_dir),
         }
         self._process: subprocess.Popen[bytes] | None = None

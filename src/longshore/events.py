@@ -1,38 +1,64 @@
 """What happened, as frozen values. Whoever is told (log, hub, webhooks) is told with one of these."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from longshore.protocol.upload import Upload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestInfo:
+    """The request that something happened on; all empty where nobody asked for it (the sweep)."""
+
+    method: str = ""
+    uri: str = ""
+    """Path and query as sent."""
+    remote_address: str = ""
+    """`host:port` of the client, as far as proxies are trusted."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Header fields by lower-case name, in the order sent, credentials among them: pass on with care."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadEvent:
     """Something that happened to an upload; the upload is given as it was afterwards."""
 
-    name: ClassVar[str]
+    type: ClassVar[str]
+    """Its stable name."""
     upload: Upload
+    request: RequestInfo = field(default_factory=RequestInfo)
 
 
 class UploadCreated(UploadEvent):
     """A regular, partial or final upload was created."""
 
-    name = "upload created"
+    type = "created"
 
 
 class UploadCompleted(UploadEvent):
     """A file is there, whole. Said exactly once for an upload, and never for a partial one."""
 
-    name = "upload completed"
+    type = "completed"
 
 
 class UploadTerminated(UploadEvent):
     """A client deleted the upload."""
 
-    name = "upload terminated"
+    type = "terminated"
 
 
 class UploadExpired(UploadEvent):
     """The sweep removed the upload because its time had passed."""
 
-    name = "upload expired"
+    type = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRejected(UploadEvent):
+    """The upload was removed because its content is not what the operator takes."""
+
+    type = "rejected"
+    code: str = ""
+    """The stable code of the refusal."""
+    detail: str = ""
+    """The refusal in words."""

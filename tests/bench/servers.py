@@ -55,7 +55,10 @@ class Kind:
 
 
 class Longshore(Kind):
-    """The server of this repository, at its defaults but for fsync: the others do not force bytes to the disk."""
+    """The server of this repository, at its defaults but for two settings.
+
+    Anybody may upload, and bytes are not forced to the disk unless asked for: so it is with the others.
+    """
 
     checksum = True
 
@@ -70,7 +73,7 @@ class Longshore(Kind):
         return [sys.executable, "-m", "longshore", "serve", "--port", str(port)]
 
     def environment(self, port: int, data_dir: Path) -> Mapping[str, str]:
-        settings = {"DATA_DIR": str(data_dir), "FSYNC": self._fsync, "LOG_LEVEL": "warning"}
+        settings = {"AUTH": "none", "DATA_DIR": str(data_dir), "FSYNC": self._fsync, "LOG_LEVEL": "warning"}
         return {f"LONGSHORE_{name}": value for name, value in settings.items()}
 
     def directory(self) -> Path:

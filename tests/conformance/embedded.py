@@ -69,9 +69,9 @@ class Embedded:
 
 @asynccontextmanager
 async def embedded(directory: Path, *, mount: str = "", **settings: Any) -> AsyncIterator[Embedded]:
-    """Longshore mounted in a Starlette application, which is up while the context lasts."""
+    """Longshore mounted in a Starlette application, which is up while the context lasts; by default all may upload."""
     clock, events = Clock(), list[UploadEvent]()
-    configured = Settings(data_dir=directory / "data", **settings)
+    configured = Settings(data_dir=directory / "data", **{"auth": "none"} | settings)
     prepare_data_dir(configured)
     longshore = build(configured, emit=events.append, clock=clock)
     outer = Starlette(routes=[Mount(mount, longshore)])

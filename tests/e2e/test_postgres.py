@@ -19,7 +19,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.postgres]
 def longshore(area: Path, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "longshore", *arguments],
-        env={**os.environ, "LONGSHORE_DATABASE_URL": url, "LONGSHORE_DATA_DIR": str(area / "data")},
+        env={
+            **os.environ,
+            "LONGSHORE_AUTH": "none",
+            "LONGSHORE_DATABASE_URL": url,
+            "LONGSHORE_DATA_DIR": str(area / "data"),
+        },
         cwd=area,
         capture_output=True,
         text=True,

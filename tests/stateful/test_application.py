@@ -182,7 +182,12 @@ class Application(RuleBasedStateMachine):
 
     def _build(self) -> None:
         options = Settings(
-            data_dir=self.data_dir, sweep_interval=86400, checkpoint_interval=0.01, stall_threshold=3600, fsync="never"
+            data_dir=self.data_dir,
+            auth="none",
+            sweep_interval=86400,
+            checkpoint_interval=0.01,
+            stall_threshold=3600,
+            fsync="never",
         )
         self.life = Incarnation(build(options, emit=self.events.append, clock=self.time))
         self.life.start()
@@ -560,7 +565,7 @@ class Application(RuleBasedStateMachine):
 
     def _sweep(self) -> None:
         service = self.life.service
-        sweep = Sweep(service.records, service._locker, service.assembly, self.events.append)
+        sweep = Sweep(service.records, service._locker, service.assembly)
         self.life.run(sweep.once())
         self._swept()
 

@@ -12,9 +12,20 @@ def banner(settings: Settings, capabilities: Capabilities, host: str, port: int)
         "data": f"{settings.data_dir.absolute()} (database: {'SQLite' if settings.embedded else 'PostgreSQL'})",
         "extensions": capabilities.advertised.replace(",", ", "),
         "limits": _limits(settings),
-        "auth": settings.auth,
+        "formats": ", ".join(settings.allowed_extensions) or "all",
+        "auth": _auth(settings),
     }
     return "Longshore is ready\n" + "\n".join(f"  {name + ':':<12}{text}" for name, text in lines.items())
+
+
+def _auth(settings: Settings) -> str:
+    if settings.auth == "none":
+        return "none, whoever reaches the port may upload"
+    issuer = f"tokens of {settings.jwt_issuer}" if settings.jwt_issuer else ""
+    if settings.auth == "external":
+        return issuer
+    accounts = f"accounts, registration {settings.registration}"
+    return f"{accounts}; and {issuer}" if issuer else accounts
 
 
 def _limits(settings: Settings) -> str:

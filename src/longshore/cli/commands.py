@@ -7,6 +7,9 @@ import click
 from longshore import __version__
 from longshore.cli.db import db
 from longshore.cli.serve import serve
+from longshore.cli.token import token
+from longshore.cli.user import user
+from longshore.cli.webhook import webhook
 from longshore.config import SettingsError
 
 FAILED = 2
@@ -20,6 +23,9 @@ def longshore() -> None:
 
 longshore.add_command(serve)
 longshore.add_command(db)
+longshore.add_command(user)
+longshore.add_command(token)
+longshore.add_command(webhook)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

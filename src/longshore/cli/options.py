@@ -4,12 +4,13 @@ Values are passed on as the strings they are: `config.load` checks them, and its
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from longshore.config import PREFIX, default, option, summary
 
+T = TypeVar("T")
 Command = Callable[..., Any]
 
 
@@ -30,6 +31,14 @@ def _decorator(name: str) -> Callable[[Command], Command]:
     if default(name) in ("true", "false"):
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
     return click.option(flag, name, metavar=name.rpartition("_")[2].upper(), help=text)
+
+
+def parsed(flag: str, text: str, parse: Callable[[object], T]) -> T:
+    """Read an option as the setting of that kind is read. Raises `click.UsageError`."""
+    try:
+        return parse(text)
+    except ValueError:
+        raise click.UsageError(f"{flag}={text} is not valid") from None
 
 
 EPILOG = (

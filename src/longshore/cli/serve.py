@@ -1,10 +1,16 @@
 """`longshore serve`."""
 
+import ipaddress
+import logging
+import sys
+
 import click
 
 from longshore.cli import database, logs, options
 from longshore.cli.banner import banner
 from longshore.config import Settings, load, prepare_data_dir
+
+logger = logging.getLogger(__name__)
 
 
 @click.command(epilog=options.EPILOG)
@@ -13,6 +19,8 @@ from longshore.config import Settings, load, prepare_data_dir
     "port",
     "data_dir",
     "auth",
+    "registration",
+    "allowed_extensions",
     "public_url",
     "base_path",
     "max_size",
@@ -42,6 +50,10 @@ def _run(settings: Settings) -> None:
     from longshore.app import build
     from longshore.server.run import run
 
+    if settings.hooks:
+        # As other servers do: the operator's modules lie beside them.
+        sys.path.insert(0, "")
+    _warn_of_open_doors(settings)
     app = build(settings)
     run(
         app,
@@ -53,3 +65,15 @@ def _run(settings: Settings) -> None:
         on_started=lambda host, port: click.echo(banner(settings, app.state.capabilities, host, port)),
         on_stopping=app.state.service.work.stop,
     )
+
+
+def _warn_of_open_doors(settings: Settings) -> None:
+    if settings.auth == "none" and not _is_loopback(settings.host):
+        logger.warning("auth is none: whoever reaches %s may upload, read and delete everything", settings.host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

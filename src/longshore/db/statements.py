@@ -1,8 +1,26 @@
 """The statements behind the upload records, each built once: what SQLAlchemy compiles of one is cached with it."""
 
-from sqlalchemy import and_, bindparam, case, delete, func, insert, literal_column, not_, or_, select, text, update
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from sqlalchemy import and_, bindparam, case, delete, func, literal_column, not_, or_, select, text, update
+
+# SQLite has ON CONFLICT from PostgreSQL, and SQLAlchemy compiles this one for both.
+from sqlalchemy.dialects.postgresql import insert
 
 from longshore.db.tables import IS_GONE, IS_LIVE, IS_UNFINISHED, parts, uploads
+
+_IDS_AT_ONCE: Final = 500
+"""Ids in one statement; both databases bound the parameters of one (SQLite 32,766, PostgreSQL 65,535)."""
+
+
+def in_pieces(upload_ids: Iterable[str]) -> Iterator[list[str]]:
+    """Divide ids into as many at a time as go into one statement."""
+    ids = iter(upload_ids)
+    while piece := list(islice(ids, _IDS_AT_ONCE)):
+        yield piece
+
 
 _ID = uploads.c.id == bindparam("upload_id")
 _IDS = uploads.c.id.in_(bindparam("upload_ids", expanding=True))
@@ -13,6 +31,7 @@ _EXPIRY = bindparam("expiry", type_=uploads.c.expires_at.type)
 _UPLOAD = select(
     uploads.c.id,
     uploads.c.created_at,
+    uploads.c.owner,
     uploads.c.upload_offset,
     uploads.c.upload_length,
     uploads.c.metadata,
@@ -23,7 +42,8 @@ _UPLOAD = select(
 )
 _FINALS_OF_PART = uploads.c.id.in_(select(parts.c.final_id).where(parts.c.part_id == bindparam("part_id")))
 
-INSERT = insert(uploads)
+# Changes no row when the id is taken: nothing else about a new upload is unique.
+INSERT = insert(uploads).on_conflict_do_nothing(index_elements=[uploads.c.id])
 INSERT_PARTS = insert(parts)
 
 # One creation with a free_space at a time, or two would each count the other out. On SQLite that goes without saying.
@@ -64,8 +84,9 @@ _CHANGE = update(uploads).values(
     updated_at=_NOW,
 )
 SAVE = _CHANGE.where(_ID, IS_UNFINISHED)
+SAVE_CHARGED = SAVE.returning(uploads.c.charged)
 BURY = _CHANGE.where(_ID, IS_LIVE).values(
-    metadata=bindparam("new_metadata", type_=uploads.c.metadata.type), purged=False
+    metadata=bindparam("new_metadata", type_=uploads.c.metadata.type), purged=False, charged=0
 )
 
 PURGED = update(uploads).where(_ID, IS_GONE).values(purged=True, updated_at=_NOW)

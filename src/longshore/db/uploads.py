@@ -1,27 +1,30 @@
 """The upload records in SQL: `ports.Uploads` over a `Database`."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from itertools import groupby, islice
+from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection, CursorResult, Executable
 
+from longshore.db import quotas as accounts
 from longshore.db import statements
 from longshore.db.database import Database
 from longshore.db.direct import Direct
+from longshore.db.events import EventLog
 from longshore.db.room import ensure_room, note_outstanding
+from longshore.db.statements import in_pieces
+from longshore.events import UploadEvent
 from longshore.ports import Clock
+from longshore.ports.quotas import Quotas, Usage
 from longshore.protocol.upload import State, Upload
 
 _INSERT: Final = Direct(statements.INSERT)
 _GET: Final = Direct(statements.GET)
 _CHECKPOINT: Final = Direct(statements.CHECKPOINT)
 _SAVE: Final = Direct(statements.SAVE)
-
-_IDS_AT_ONCE: Final = 500
-"""Ids in one statement; both databases bound the parameters of one (SQLite 32,766, PostgreSQL 65,535)."""
+_SAVE_CHARGED: Final = Direct(statements.SAVE_CHARGED)
 
 
 def _system_clock() -> datetime:
@@ -29,28 +32,52 @@ def _system_clock() -> datetime:
 
 
 class SqlUploads:
-    """The upload records on SQLite or PostgreSQL. `clock` only dates the changes to a record (`updated_at`).
+    """The upload records on SQLite or PostgreSQL.
+
+    `clock` dates the changes to a record (`updated_at`), tells the days of quotas, and dates events. Events of the
+    types in `deliver` wait for delivery from the moment they are stored; `keep_headers` names request headers to store
+    although they look like credentials.
 
     Besides what the port says, each method raises `protocol.errors.Unavailable` while the database cannot answer and
     `protocol.errors.ShuttingDown` once it is closed.
     """
 
-    def __init__(self, database: Database, *, clock: Clock = _system_clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock = _system_clock,
+        deliver: Collection[str] = (),
+        keep_headers: Collection[str] = (),
+    ) -> None:
         """Work on a database that has been started, and migrated, by the time of the first call."""
         self._database = database
         self._clock = clock
+        self._log = EventLog(deliver=deliver, keep_headers=keep_headers)
 
-    async def add(self, upload: Upload, *, free_space: int | None) -> None:
-        """Store a new upload. Raises `sqlalchemy.exc.IntegrityError` when the id is taken."""
-        row = _new_row(upload, self._clock())
+    async def add(
+        self,
+        upload: Upload,
+        *,
+        free_space: int | None,
+        quotas: Quotas | None = None,
+        events: Sequence[UploadEvent] = (),
+    ) -> None:
+        now = self._clock()
+        row = _new_row(upload, now)
+        entries = self._log.entries(events, now)
 
         def insert(connection: Connection) -> None:
+            if upload.owner:
+                row["charged"] = accounts.open_account(connection, upload, quotas, _day(now))
             if free_space is not None:
                 ensure_room(connection, upload.length or 0, free_space)
-            _INSERT.change(connection, row)
+            if not _INSERT.change(connection, row):
+                raise ValueError(f"there is an upload {upload.id} already")
             if upload.parts:
                 connection.execute(statements.INSERT_PARTS, _part_rows(upload))
             note_outstanding(connection, upload)
+            self._log.append(connection, entries)
 
         await self._database.write(insert)
 
@@ -63,7 +90,7 @@ class SqlUploads:
 
     async def get_many(self, upload_ids: Collection[str]) -> Mapping[str, Upload]:
         def select(connection: Connection) -> Mapping[str, Upload]:
-            found = (_load(connection, statements.GET_MANY, {"upload_ids": ids}) for ids in _in_pieces(upload_ids))
+            found = (_load(connection, statements.GET_MANY, {"upload_ids": ids}) for ids in in_pieces(upload_ids))
             return {upload.id: upload for piece in found for upload in piece}
 
         return await self._database.read(select)
@@ -73,22 +100,49 @@ class SqlUploads:
         changes = {"upload_id": upload_id, "offset": offset, "expiry": expires_at, "now": self._clock()}
         return await self._database.write(lambda connection: _CHECKPOINT.change(connection, changes) == 1)
 
-    async def save(self, upload: Upload) -> bool:
-        changes = _changes(upload, self._clock())
+    async def reserve(self, upload_id: str, wanted: int, *, quotas: Quotas) -> int:
+        """Set bytes aside. For a final upload `wanted` is its length, now that it is known: all of it or nothing."""
+        day = _day(self._clock())
+        return await self._database.write(lambda c: accounts.extend(c, upload_id, wanted, quotas, day))
+
+    async def usage(self, owner: str) -> Usage:
+        day = _day(self._clock())
+        return await self._database.read(lambda connection: accounts.read_usage(connection, owner, day))
+
+    async def forget_usage(self) -> int:
+        """Delete what no quota looks at any more: usage from before last month. Return how many rows it was."""
+        day = _day(self._clock())
+        return await self._database.write(lambda connection: accounts.forget_usage(connection, day))
+
+    async def save(self, upload: Upload, *, events: Sequence[UploadEvent] = ()) -> bool:
+        now = self._clock()
+        changes = _changes(upload, now)
+        entries = self._log.entries(events, now)
 
         def save(connection: Connection) -> bool:
-            saved = _SAVE.change(connection, changes) == 1
+            saved = (_save_owned if upload.owner else _save)(connection, upload, changes)
             note_outstanding(connection, upload)
+            if saved:
+                self._log.append(connection, entries)
             return saved
 
         return await self._database.write(save)
 
-    async def bury(self, upload: Upload) -> bool:
+    async def bury(self, upload: Upload, *, events: Sequence[UploadEvent] = ()) -> bool:
         """Turn a live upload into a tombstone. Raises `ValueError` when the upload given is not a tombstone."""
         if not upload.is_gone:
             raise ValueError(f"upload {upload.id} is {upload.state}, which is no tombstone")
-        changes = _changes(upload, self._clock()) | {"new_metadata": upload.metadata}
-        return await self._change(statements.BURY, changes) == 1
+        now = self._clock()
+        changes = _changes(upload, now) | {"new_metadata": upload.metadata}
+        entries = self._log.entries(events, now)
+
+        def bury(connection: Connection) -> bool:
+            buried = (_bury_owned if upload.owner else _bury)(connection, upload, changes)
+            if buried:
+                self._log.append(connection, entries)
+            return buried
+
+        return await self._database.write(bury)
 
     async def purged(self, upload_id: str) -> None:
         await self._change(statements.PURGED, {"upload_id": upload_id, "now": self._clock()})
@@ -117,7 +171,7 @@ class SqlUploads:
 
     async def known(self, upload_ids: Collection[str]) -> Collection[str]:
         def select(connection: Connection) -> Collection[str]:
-            pieces = (connection.execute(statements.KNOWN, {"upload_ids": ids}) for ids in _in_pieces(upload_ids))
+            pieces = (connection.execute(statements.KNOWN, {"upload_ids": ids}) for ids in in_pieces(upload_ids))
             return {upload_id for piece in pieces for upload_id in piece.scalars()}
 
         return await self._database.read(select)
@@ -127,6 +181,37 @@ class SqlUploads:
 
     async def _change(self, statement: Executable, parameters: Mapping[str, Any]) -> int:
         return await self._database.write(lambda connection: _execute(connection, statement, parameters))
+
+
+def _day(now: datetime) -> date:
+    return now.astimezone(UTC).date()
+
+
+def _save(connection: Connection, upload: Upload, changes: Mapping[str, Any]) -> bool:
+    return _SAVE.change(connection, changes) == 1
+
+
+def _save_owned(connection: Connection, upload: Upload, changes: Mapping[str, Any]) -> bool:
+    # An upload that only moves on within a known length leaves the account alone.
+    if upload.state is State.COMPLETED or upload.length is None:
+        accounts.lock(connection, upload.owner)
+    rows = _SAVE_CHARGED.rows(connection, changes)
+    if rows:
+        accounts.settle(connection, upload, rows[0][0], _day(changes["now"]))
+    return bool(rows)
+
+
+def _bury(connection: Connection, upload: Upload, changes: Mapping[str, Any]) -> bool:
+    return _execute(connection, statements.BURY, changes) == 1
+
+
+def _bury_owned(connection: Connection, upload: Upload, changes: Mapping[str, Any]) -> bool:
+    accounts.lock(connection, upload.owner)
+    before = accounts.read_charge(connection, upload.id)
+    buried = _bury(connection, upload, changes)
+    if buried and before is not None:
+        accounts.close(connection, upload, before)
+    return buried
 
 
 def _execute(connection: Connection, statement: Executable, parameters: Mapping[str, Any]) -> int:
@@ -148,24 +233,19 @@ def _with_parts(connection: Connection, rows: Iterable[Sequence[Any]]) -> Sequen
 
 def _part_ids(connection: Connection, finals: Collection[str]) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for ids in _in_pieces(finals):
+    for ids in in_pieces(finals):
         rows = connection.execute(statements.GET_PARTS, {"upload_ids": ids})
         for final_id, group in groupby(rows, key=lambda row: row.final_id):
             found[final_id] = tuple(row.part_id for row in group)
     return found
 
 
-def _in_pieces(upload_ids: Iterable[str]) -> Iterator[list[str]]:
-    ids = iter(upload_ids)
-    while piece := list(islice(ids, _IDS_AT_ONCE)):
-        yield piece
-
-
 def _upload(row: Sequence[Any]) -> Upload:
-    upload_id, created_at, offset, length, metadata, concat, state, expires_at, completed_at = row
+    upload_id, created_at, owner, offset, length, metadata, concat, state, expires_at, completed_at = row
     return Upload(
         id=upload_id,
         created_at=created_at,
+        owner=owner,
         offset=offset,
         length=length,
         metadata=metadata,
@@ -189,6 +269,8 @@ def _new_row(upload: Upload, now: datetime) -> dict[str, Any]:
         "expires_at": upload.expires_at,
         "completed_at": upload.completed_at,
         "purged": False,
+        "owner": upload.owner,
+        "charged": 0,
     }
 
 

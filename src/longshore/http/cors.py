@@ -37,6 +37,7 @@ _RESPONSE_HEADERS = (
     "Content-Disposition",
     "Content-Length",
     "Retry-After",
+    "WWW-Authenticate",
 )
 
 _PREFLIGHT_AGE = "86400"

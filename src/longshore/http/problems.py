@@ -1,11 +1,19 @@
-"""Problem documents for what no endpoint answers: unknown paths and methods."""
+"""Problem documents for what no endpoint answers: unknown paths and methods, and what failed."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from longshore.protocol.errors import MethodNotAllowed, TusError
+from longshore.protocol.errors import MethodNotAllowed, TusError, Unavailable
 from longshore.protocol.reply import reply_error
+
+
+class InternalError(Unavailable):
+    """Something went wrong that is not the client's doing; clients try again."""
+
+    status = 500
+    code = "internal-error"
+    title = "Internal server error"
 
 
 class NoSuchPage(TusError):

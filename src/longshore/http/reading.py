@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from anyio import CapacityLimiter
 from starlette.types import Receive, Scope
 
+from longshore.events import RequestInfo
 from longshore.ports import BODY, TRAILERS, Body
 from longshore.protocol.errors import TusError
 from longshore.protocol.intents import RequestHead
@@ -37,6 +39,24 @@ def request_head(scope: Scope) -> RequestHead:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     return RequestHead(method=scope["method"], headers=headers, resource=scope.get("path_params", {}).get("upload_id"))
+
+
+def request_info(scope: Scope) -> RequestInfo:
+    """The request as hooks and events are told of it."""
+    client = scope.get("client")
+    raw_path = scope.get("raw_path") or quote(scope["path"]).encode()
+    query = scope.get("query_string") or b""
+    return RequestInfo(
+        method=scope["method"],
+        uri=(raw_path + (b"?" + query if query else b"")).decode("latin-1"),
+        remote_address=_address(client) if client else "",
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+    )
+
+
+def _address(client: tuple[str, int]) -> str:
+    host, port = client
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def has_trailers(scope: Scope) -> bool:

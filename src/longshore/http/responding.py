@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
 from longshore.downloads.delivery import Delivery
+from longshore.ports.hooks import Answer
 from longshore.protocol.reply import Fields, Reply
 
 LINGER = 5.0
@@ -35,6 +37,19 @@ async def respond(
         await _linger(receive)
         content = b""
     await send({"type": "http.response.body", "body": content})
+
+
+def with_answer(reply: Reply, answer: Answer) -> Reply:
+    """The reply with what hooks want it to have beyond the protocol's own; theirs do not replace that.
+
+    A 204 that is given a body becomes a 200, which clients take as well.
+    """
+    taken = {name.lower() for name, _ in reply.headers}
+    added = tuple((name, value) for name, value in answer.headers if name.lower() not in taken)
+    status = answer.status or reply.status
+    if answer.body and status in _HAS_NO_CONTENT_LENGTH:
+        status = 200
+    return replace(reply, status=status, headers=(*reply.headers, *added), body=answer.body or reply.body)
 
 
 async def stream(delivery: Delivery, send: Send) -> None:

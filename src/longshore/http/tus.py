@@ -1,7 +1,6 @@
 """The tus endpoint: one ASGI application for the creation URL and the upload URLs."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -9,11 +8,13 @@ from anyio import CapacityLimiter
 from starlette.types import Receive, Scope, Send
 
 from longshore.downloads.delivery import Delivery, deliver
-from longshore.http.reading import has_trailers, request_body, request_head, require_small_head
-from longshore.http.responding import expects_continue, respond, stream
+from longshore.http.authentication import Identify
+from longshore.http.problems import InternalError
+from longshore.http.reading import has_trailers, request_body, request_head, request_info, require_small_head
+from longshore.http.responding import expects_continue, respond, stream, with_answer
 from longshore.ports import Body, StopReason
 from longshore.protocol.capabilities import Capabilities
-from longshore.protocol.errors import TusError, Unavailable, UploadLocked, VersionUnsupported
+from longshore.protocol.errors import TusError, UploadLocked, VersionUnsupported
 from longshore.protocol.intents import (
     Append,
     Concatenate,
@@ -36,17 +37,10 @@ from longshore.protocol.reply import (
 )
 from longshore.protocol.upload import Upload
 from longshore.uploads.budget import Budget
+from longshore.uploads.caller import Caller
 from longshore.uploads.service import UploadService
 
 logger = logging.getLogger(__name__)
-
-
-class InternalError(Unavailable):
-    """Something went wrong that is not the client's doing; clients try again."""
-
-    status = 500
-    code = "internal-error"
-    title = "Internal server error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +64,7 @@ class TusEndpoint:
         capabilities: Capabilities,
         edge: Edge,
         *,
+        identify: Identify,
         limiter: CapacityLimiter,
         budget: Budget,
     ) -> None:
@@ -77,6 +72,7 @@ class TusEndpoint:
         self._capabilities = capabilities
         self._capabilities_without_trailers = capabilities.without("checksum-trailer")
         self._edge = edge
+        self._identify = identify
         self._limiter = limiter
         self._budget = budget
 
@@ -90,54 +86,71 @@ class TusEndpoint:
             limiter=self._limiter,
             budget=self._budget,
         )
-        answer = await self._guarded(lambda: self._answer(head, scope, body), head)
+        answer = await self._guarded(head, scope, body)
         if isinstance(answer, Delivery):
             await stream(answer, send)
         else:
             linger = _goes_on_sending(body, scope)
             await respond(answer, scope, receive, send, body_is_read=body.complete, linger=linger)
 
-    async def _guarded(self, work: Callable[[], Awaitable[Reply | Delivery]], head: RequestHead) -> Reply | Delivery:
+    async def _guarded(self, head: RequestHead, scope: Scope, body: Body) -> Reply | Delivery:
+        caller = None
         try:
-            return await work()
+            require_small_head(scope)
+            if effective_method(head) == "OPTIONS":
+                return self._options(head, scope)
+            caller = Caller(principal=await self._identify(scope), request=request_info(scope))
+            return await self._answer(head, scope, body, caller)
         except TusError as error:
-            if effective_method(head) == "PATCH" and head.resource and not isinstance(error, VersionUnsupported):
-                await self._service.tell_expiry(error, head.resource)
+            if caller is not None:
+                await self._tell_expiry(error, head, caller)
             return _refuse(error, head)
         except Exception:
             logger.exception("a request failed: %s on upload %s", effective_method(head)[:20], head.resource)
             return _refuse(InternalError(), head)
 
-    async def _answer(self, head: RequestHead, scope: Scope, body: Body) -> Reply | Delivery:
-        require_small_head(scope)
-        if effective_method(head) == "GET":
-            return await self._download(head)
-        capabilities = self._capabilities if has_trailers(scope) else self._capabilities_without_trailers
-        intent = parse_request(head, capabilities)
-        if isinstance(intent, Options):
-            return reply_options(capabilities)
-        return await self._carry_out(intent, scope, body)
+    async def _tell_expiry(self, error: TusError, head: RequestHead, caller: Caller) -> None:
+        if effective_method(head) == "PATCH" and head.resource and not isinstance(error, VersionUnsupported):
+            await self._service.tell_expiry(error, head.resource, caller)
 
-    async def _carry_out(self, intent: UploadIntent, scope: Scope, body: Body) -> Reply:
+    def _options(self, head: RequestHead, scope: Scope) -> Reply:
+        """Answer OPTIONS, which needs no token: preflights carry none, and it tells nothing of anybody."""
+        capabilities = self._offered(scope)
+        parse_request(head, capabilities)
+        return reply_options(capabilities)
+
+    def _offered(self, scope: Scope) -> Capabilities:
+        return self._capabilities if has_trailers(scope) else self._capabilities_without_trailers
+
+    async def _answer(self, head: RequestHead, scope: Scope, body: Body, caller: Caller) -> Reply | Delivery:
+        if effective_method(head) == "GET":
+            return await self._download(head, caller)
+        intent = parse_request(head, self._offered(scope))
+        if isinstance(intent, Options):
+            return reply_options(self._offered(scope))
+        reply = await self._carry_out(intent, scope, body, caller)
+        return with_answer(reply, caller.answer) if caller.answer else reply
+
+    async def _carry_out(self, intent: UploadIntent, scope: Scope, body: Body, caller: Caller) -> Reply:
         match intent:
             case Create():
-                upload = await self._service.create(intent, body if intent.body else None)
+                upload = await self._service.create(intent, body if intent.body else None, caller)
                 return reply_created(upload, self._location(upload, scope), with_body=intent.body is not None)
             case Concatenate():
-                final = await self._service.concatenate(intent)
+                final = await self._service.concatenate(intent, caller)
                 return reply_created(final, self._location(final, scope), with_body=False)
             case Inspect():
-                return reply_inspected(await self._service.inspect(intent.resource))
+                return reply_inspected(await self._service.inspect(intent.resource, caller))
             case Append():
-                return reply_appended(await self._service.append(intent, body))
+                return reply_appended(await self._service.append(intent, body, caller))
             case Terminate():
-                await self._service.terminate(intent.resource)
+                await self._service.terminate(intent.resource, caller)
                 return reply_terminated()
 
-    async def _download(self, head: RequestHead) -> Delivery:
+    async def _download(self, head: RequestHead, caller: Caller) -> Delivery:
         if head.resource is None:
             raise method_not_allowed(head, self._capabilities)
-        return await deliver(await self._service.finished(head.resource), self._service.records.store)
+        return await deliver(await self._service.finished(head.resource, caller), self._service.records.store)
 
     def _location(self, upload: Upload, scope: Scope) -> str:
         """The upload's URL: a path from the root, which holds behind any proxy that only adds TLS, or absolute."""

@@ -13,7 +13,13 @@ from longshore.protocol.upload import State, Upload
 
 
 def decide_concatenate(
-    intent: Concatenate, upload_id: str, parts: Mapping[str, Upload], *, limits: Limits, now: datetime
+    intent: Concatenate,
+    upload_id: str,
+    parts: Mapping[str, Upload],
+    *,
+    owner: str = "",
+    limits: Limits,
+    now: datetime,
 ) -> Upload:
     """The final upload, not yet put together.
 
@@ -22,7 +28,14 @@ def decide_concatenate(
     """
     members = [_member(part_id, parts, now) for part_id in intent.parts]
     require_size(sum(part.offset if part.length is None else part.length for part in members), limits)
-    final = Upload(id=upload_id, created_at=now, metadata=intent.metadata, concat=intent.concat, parts=intent.parts)
+    final = Upload(
+        id=upload_id,
+        created_at=now,
+        owner=owner,
+        metadata=intent.metadata,
+        concat=intent.concat,
+        parts=intent.parts,
+    )
     return replace(final, length=total_length(final, parts), expires_at=expiry(final, limits, now))
 
 

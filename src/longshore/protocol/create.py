@@ -11,7 +11,7 @@ from longshore.protocol.lifetime import expiry
 from longshore.protocol.upload import Upload
 
 
-def decide_create(intent: Create, upload_id: str, *, limits: Limits, now: datetime) -> Upload:
+def decide_create(intent: Create, upload_id: str, *, owner: str = "", limits: Limits, now: datetime) -> Upload:
     """The new upload, empty. A length of 0 is complete at once.
 
     "If the length of the upload exceeds the maximum [...] the Server MUST respond with the 413 Request Entity Too
@@ -25,6 +25,7 @@ def decide_create(intent: Create, upload_id: str, *, limits: Limits, now: dateti
     upload = Upload(
         id=upload_id,
         created_at=now,
+        owner=owner,
         length=intent.length,
         metadata=intent.metadata,
         concat="partial" if intent.partial else "",

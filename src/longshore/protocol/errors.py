@@ -4,15 +4,17 @@ Clients act on the status alone: tus-js-client and Uppy retry after 409, 423 and
 on every other 4xx. A permanent refusal is therefore a 4xx other than those, and a passing one is one of those.
 """
 
-from typing import ClassVar
-
 
 class TusError(Exception):
-    """A refusal. `detail` is for people, `code` for programs; `headers` and `members` go into the reply as they are."""
+    """A refusal. `detail` is for people, `code` for programs; `headers` and `members` go into the reply as they are.
 
-    status: ClassVar[int] = 400
-    code: ClassVar[str] = "bad-request"
-    title: ClassVar[str] = "Bad request"
+    `body` takes the place of the problem document, where it is not None.
+    """
+
+    status: int = 400
+    code: str = "bad-request"
+    title: str = "Bad request"
+    body: bytes | None = None
 
     def __init__(
         self, detail: str = "", *, headers: tuple[tuple[str, str], ...] = (), **members: str | int | None
@@ -85,6 +87,36 @@ class ExtensionUnsupported(TusError):
 
     code = "extension-unsupported"
     title = "Extension not supported"
+
+
+class Unauthenticated(TusError):
+    """Nobody knows who asks (RFC 9110, section 15.5.2); `WWW-Authenticate` says what would do (RFC 6750)."""
+
+    status = 401
+    code = "unauthenticated"
+    title = "Authentication required"
+
+    def __init__(self, detail: str = "", *, error: str | None = None) -> None:
+        challenge = 'Bearer realm="longshore"' + (f', error="{error}"' if error else "")
+        super().__init__(detail, headers=(("WWW-Authenticate", challenge),))
+
+
+class InvalidToken(Unauthenticated):
+    """The bearer token is not, or no longer, one that this server accepts."""
+
+    code = "invalid-token"
+    title = "Invalid token"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail, error="invalid_token")
+
+
+class Forbidden(TusError):
+    """We know who asks, and that they may not."""
+
+    status = 403
+    code = "forbidden"
+    title = "Not allowed"
 
 
 class FinalUpload(TusError):
@@ -170,6 +202,14 @@ class TooLarge(TusError):
     title = "The upload is too large"
 
 
+class QuotaExceeded(TusError):
+    """It would be more than the user may upload. `quota` says which one, `resets_at` when there is room again."""
+
+    status = 413
+    code = "quota-exceeded"
+    title = "Quota exceeded"
+
+
 class LengthExceeded(TusError):
     """The body holds more bytes than the upload has left to receive."""
 
@@ -184,6 +224,14 @@ class ContentTypeUnsupported(TusError):
     status = 415
     code = "content-type-unsupported"
     title = "The body must be application/offset+octet-stream"
+
+
+class FormatNotAllowed(TusError):
+    """The operator does not take files of this kind."""
+
+    status = 415
+    code = "format-not-allowed"
+    title = "Format not allowed"
 
 
 class UploadLocked(TusError):

@@ -1,5 +1,6 @@
 """Upload-Metadata: the grammar of the creation extension, read strictly."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 
 from longshore.protocol.encoding import decode_base64
@@ -23,6 +24,14 @@ def parse_metadata(raw: str, *, max_size: int) -> Mapping[str, bytes]:
             raise InvalidMetadata(f"The key {key!r} appears twice.")
         pairs[key] = value
     return pairs
+
+
+def format_metadata(pairs: Mapping[str, bytes]) -> str:
+    """Write an Upload-Metadata value. Raises `ValueError` when a key is not what the grammar allows."""
+    for key in pairs:
+        if not key or not key.isascii() or not key.isprintable() or " " in key or "," in key:
+            raise ValueError(f"{key!r} is no key for metadata")
+    return ",".join(f"{key} {b64encode(value).decode()}".rstrip() for key, value in pairs.items())
 
 
 def _parse_pair(pair: str) -> tuple[str, bytes]:

@@ -84,6 +84,8 @@ def reply_error(error: TusError, *, with_body: bool = True) -> Reply:
     """Answer with a problem document (RFC 9457); `code` is the stable name of the problem. A HEAD request gets none."""
     if not with_body:
         return Reply(error.status, (*_RESUMABLE, *error.headers, *_NO_STORE))
+    if error.body is not None:
+        return Reply(error.status, (*_RESUMABLE, *error.headers, *_NO_STORE), error.body)
     problem = {
         "type": f"urn:longshore:problem:{error.code}",
         "title": error.title,

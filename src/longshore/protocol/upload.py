@@ -20,6 +20,8 @@ class Upload:
 
     id: str
     created_at: datetime
+    owner: str = ""
+    """The user who created it, by the subject of their tokens; empty where nobody is known."""
     offset: int = 0
     """The committed offset: bytes below it are acknowledged, bytes beyond it are garbage."""
     length: int | None = None

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-from longshore.events import UploadCompleted, UploadTerminated
-from longshore.ports import Emit, Locker
+from longshore.ports import Locker
 from longshore.protocol.concat import is_ready, settle_concatenate, total_length
-from longshore.protocol.errors import InsufficientStorage
+from longshore.protocol.errors import InsufficientStorage, TusError, Unavailable
 from longshore.protocol.upload import State, Upload
+from longshore.uploads.caller import Caller
+from longshore.uploads.gate import Gate
 from longshore.uploads.leases import leased
 from longshore.uploads.records import Records
 
@@ -18,18 +19,20 @@ logger = logging.getLogger(__name__)
 class Assembly:
     """Turns completed parts into final uploads."""
 
-    def __init__(self, records: Records, locker: Locker, emit: Emit, *, durable: bool, lock_timeout: float) -> None:
+    def __init__(self, records: Records, locker: Locker, gate: Gate, *, durable: bool, lock_timeout: float) -> None:
         self._records = records
         self._locker = locker
-        self._emit = emit
+        self._gate = gate
         self._durable = durable
         self._lock_timeout = lock_timeout
 
-    async def assemble(self, final: Upload) -> Upload:
+    async def assemble(self, final: Upload, caller: Caller, *, created_now: bool = False) -> Upload:
         """Put the final upload together if its parts are all there; return it as it stands afterwards.
 
         Holds the leases of the final and of its parts, so that none goes away while it is copied; always taken in the
-        same order, so that two assemblies cannot wait for each other. Raises `InsufficientStorage`, `UploadLocked`.
+        same order, so that two assemblies cannot wait for each other. Raises `InsufficientStorage`, `UploadLocked`, and
+        what hooks do: a final upload that they refuse for good is removed; and so is one that was `created_now`, whose
+        client makes another one, when they cannot be asked.
         """
         if not is_ready(final, await self._parts(final)):
             return final
@@ -37,9 +40,9 @@ class Assembly:
             for upload_id in (final.id, *sorted(set(final.parts))):
                 # A copy runs to its end; whoever wants one of the leases waits.
                 await leases.enter_async_context(leased(self._locker, upload_id, timeout=self._lock_timeout))
-            return await self._assemble(final.id)
+            return await self._assemble(final.id, caller, created_now)
 
-    async def _assemble(self, final_id: str) -> Upload:
+    async def _assemble(self, final_id: str, caller: Caller, created_now: bool) -> Upload:
         final = await self._records.load(final_id)
         parts = await self._parts(final)
         if final.state is not State.UNFINISHED or not is_ready(final, parts):
@@ -49,9 +52,19 @@ class Assembly:
         sources = [(part_id, parts[part_id].offset) for part_id in final.parts]
         size = await self._records.store.concatenate(final.id, sources, durable=self._durable)
         completed = settle_concatenate(final, size, limits=self._records.limits, now=self._records.clock())
-        if await self._records.uploads.save(completed):
-            self._emit(UploadCompleted(completed))
+        await self._approve(final, completed, caller, created_now)
+        await self._records.save(completed, caller.request)
         return completed
+
+    async def _approve(self, final: Upload, completed: Upload, caller: Caller, created_now: bool) -> None:
+        try:
+            await self._gate.approve(final, completed, caller)
+        except TusError as refusal:
+            if not isinstance(refusal, Unavailable):
+                await self._records.remove(final, State.TERMINATED, caller.request, refusal=refusal)
+            elif created_now:
+                await self._records.remove(final, State.TERMINATED, caller.request)
+            raise
 
     async def _parts(self, final: Upload) -> Mapping[str, Upload]:
         return await self._records.uploads.get_many(set(final.parts))
@@ -59,15 +72,18 @@ class Assembly:
     async def _refuse(self, final: Upload) -> Upload:
         """Terminate a final upload whose parts, of unknown length when it was created, have come to too much."""
         logger.warning("final upload %s is terminated: its parts are larger than is taken here", final.id)
-        if left := await self._records.remove(final, State.TERMINATED):
-            self._emit(UploadTerminated(left))
+        await self._records.remove(final, State.TERMINATED)
         return final
 
-    async def assemble_quietly(self, final: Upload) -> None:
+    async def assemble_quietly(self, final: Upload, caller: Caller | None = None) -> None:
         """Put the final upload together on nobody's request: failures are logged, and the sweep tries again."""
         try:
-            await self.assemble(final)
+            await self.assemble(final, caller or Caller())
         except InsufficientStorage:
             logger.warning("final upload %s: no room to put it together yet", final.id)
+        except Unavailable as passing:
+            logger.warning("final upload %s could not be put together yet: %s", final.id, passing.detail)
+        except TusError as refusal:
+            logger.info("final upload %s was refused: %s", final.id, refusal.code)
         except Exception:
             logger.exception("final upload %s could not be put together yet", final.id)

@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-from longshore.events import UploadExpired
-from longshore.ports import Emit, Locker
+from longshore.ports import Locker
 from longshore.protocol.errors import UploadLocked
 from longshore.protocol.lifetime import is_expired
 from longshore.protocol.upload import State
@@ -23,11 +22,19 @@ _BATCH = 100
 class Sweep:
     """Clears up behind uploads. Every step can be cut short at any point, and is then done by a later sweep."""
 
-    def __init__(self, records: Records, locker: Locker, assembly: Assembly, emit: Emit) -> None:
+    def __init__(
+        self,
+        records: Records,
+        locker: Locker,
+        assembly: Assembly,
+        *,
+        others: Sequence[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        """`others` is what else is to be cleared up behind; each runs once in a sweep."""
         self._records = records
         self._locker = locker
         self._assembly = assembly
-        self._emit = emit
+        self._others = others
 
     async def run(self, interval: float) -> None:
         """Sweep now and then every `interval` seconds, until cancelled. What goes wrong is logged."""
@@ -46,6 +53,8 @@ class Sweep:
             await self._assembly.assemble_quietly(final)
         while await self._records.uploads.forget(self._records.clock(), _BATCH) == _BATCH:
             pass
+        for other in self._others:
+            await other()
 
     async def _expire_all(self) -> None:
         busy: set[str] = set()
@@ -67,8 +76,8 @@ class Sweep:
 
     async def _expire_leased(self, upload_id: str) -> None:
         upload = await self._records.load(upload_id)
-        if is_expired(upload, self._records.clock()) and (left := await self._records.remove(upload, State.EXPIRED)):
-            self._emit(UploadExpired(left))
+        if is_expired(upload, self._records.clock()):
+            await self._records.remove(upload, State.EXPIRED)
 
     async def _purge_all(self) -> None:
         """Remove the bytes of tombstones that a crash left behind."""

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from longshore.ports import Body, Lease, Writer
 from longshore.protocol.append import Receipt, WritePlan
+from longshore.uploads.gate import Watch
+from longshore.uploads.grants import Grant
 from longshore.uploads.hashing import Hashing
 
 logger = logging.getLogger(__name__)
@@ -21,10 +23,21 @@ class Transfer:
     The sink runs in worker threads, one call at a time; the loop only reads its counters.
     """
 
-    def __init__(self, plan: WritePlan, writer: Writer, lease: Lease, *, sync_interval: float | None) -> None:
+    def __init__(
+        self,
+        plan: WritePlan,
+        writer: Writer,
+        lease: Lease,
+        watch: Watch | None = None,
+        grant: Grant | None = None,
+        *,
+        sync_interval: float | None,
+    ) -> None:
         self._plan = plan
         self._writer = writer
         self._lease = lease
+        self._watch = watch
+        self._grant = grant
         self._hashing = Hashing(plan.algorithms)
         self._sync_interval = sync_interval
         self._synced_at = time.monotonic()
@@ -38,13 +51,33 @@ class Transfer:
             return
         self._lease.busy()
         fitting = data[: self._plan.room - self._received]
+        if self._grant is None:
+            self._take(data, fitting)
+        else:
+            self._take_granted(fitting, self._grant)
+            self._received += len(data) - len(fitting)
+
+    def _take(self, data: memoryview, fitting: memoryview) -> None:
         self._hashing.update(fitting)
         self._writer.write(fitting)
         # The piece before this one may be used for something else from now on, this one from the next call on.
         self._hashing.join(behind=1)
         self._received += len(data)
+        if self._watch is not None:
+            self._watch.wrote(self._plan.upload.offset + self._received)
         self._sync_if_due()
-        self._lease.advance(self._plan.position(self._received))
+        self._lease.advance(self._position_now())
+
+    def _take_granted(self, data: memoryview, grant: Grant) -> None:
+        """Take what quotas allow, which may be less; the next call, at the latest, says which one is used up."""
+        while data:
+            offset = self._plan.upload.offset + self._received
+            piece = data[: grant.cover_from_thread(offset + len(data)) - offset]
+            self._take(piece, piece)
+            data = data[len(piece) :]
+
+    def _position_now(self) -> int:
+        return self._plan.position(self._received)
 
     def _sync_if_due(self) -> None:
         """Where every commit must be durable, a checkpoint may only see bytes that have been synced."""
@@ -53,7 +86,8 @@ class Transfer:
                 return
             self._writer.sync()
             self._synced_at = time.monotonic()
-        self._position = self._plan.position(self._received)
+        position = self._position_now()
+        self._position = position if self._watch is None else self._watch.bounded(position)
 
     async def run(self, body: Body, *, checkpoint: Checkpoint, interval: float) -> None:
         """Feed the body to the sink, committing the offset every `interval` seconds. Raises what the sink raises."""

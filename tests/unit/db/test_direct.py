@@ -1,16 +1,17 @@
 """Statements run by SQLite's driver alone do what SQLAlchemy does with them, and store the same."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Select, Update, text
+from sqlalchemy import Connection, Select, Update, insert, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from longshore.db import statements
+from longshore.db import quota_statements, statements
 from longshore.db.database import Database
 from longshore.db.direct import Direct
+from longshore.db.tables import events, usage
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +41,8 @@ def new_row(upload_id: str, moment: datetime, expires_at: datetime | None) -> di
         "expires_at": expires_at,
         "completed_at": None,
         "purged": False,
+        "owner": "somebody",
+        "charged": 7,
     }
 
 
@@ -101,8 +104,8 @@ async def test_finds_what_sqlalchemy_finds_whoever_wrote_it(database: Database, 
             found = [list(row) for row in Direct(statements.GET).rows(connection, {"upload_id": upload_id})]
             assert found == through_sqlalchemy(connection, statements.GET, {"upload_id": upload_id})
             for row in found:
-                assert [row[1], row[7], row[8]] == [moment, moment, None]
-                assert row[1].tzinfo is row[7].tzinfo is UTC
+                assert [row[1], row[8], row[9]] == [moment, moment, None]
+                assert row[1].tzinfo is row[8].tzinfo is UTC
 
     await database.write(both)
 
@@ -116,14 +119,46 @@ def message(fn: Callable[[], object], kind: type[StatementError]) -> str:
 
 async def test_refuses_as_sqlalchemy_does(database: Database) -> None:
     naive = new_row("b", NOW.replace(tzinfo=None), None)
-    insert = Direct(statements.INSERT)
+    adding = Direct(statements.INSERT)
 
     def both(connection: Connection) -> None:
-        assert message(lambda: insert.change(connection, naive), StatementError) == message(
+        assert message(lambda: adding.change(connection, naive), StatementError) == message(
             lambda: connection.execute(statements.INSERT, naive), StatementError
         )
 
     await database.write(both)
-    await database.write(lambda connection: insert.change(connection, new_row("a", NOW, None)))
-    with pytest.raises(IntegrityError, match=r"(?i)unique"):
-        await database.write(lambda connection: insert.change(connection, new_row("a", NOW, None)))
+    with pytest.raises(IntegrityError, match=r"(?i)check"):
+        await database.write(lambda connection: adding.change(connection, new_row("a", NOW, None) | {"state": "odd"}))
+
+
+async def test_tells_how_many_rows_it_changed(database: Database) -> None:
+    adding = Direct(statements.INSERT)
+    assert await database.write(lambda connection: adding.change(connection, new_row("a", NOW, None))) == 1
+    assert await database.write(lambda connection: adding.change(connection, new_row("a", NOW, None))) == 0
+
+
+async def test_gives_what_a_statement_returns(database: Database) -> None:
+    await database.write(lambda connection: Direct(statements.INSERT).change(connection, new_row("a", NOW, None)))
+    save = Direct(statements.SAVE_CHARGED)
+    rows = await database.write(lambda connection: [tuple(row) for row in save.rows(connection, changes("a", NOW))])
+    assert rows == [(7,)]
+    assert not await database.write(lambda connection: save.rows(connection, changes("nobody", NOW)))
+
+
+async def test_stores_days_as_sqlalchemy_does(database: Database) -> None:
+    day = date(2026, 2, 3)
+
+    def both(connection: Connection) -> None:
+        connection.execute(quota_statements.ADD_USAGE, {"owner": "sqlalchemy", "day": day, "bytes": 1})
+        Direct(quota_statements.ADD_USAGE).change(connection, {"owner": "direct", "day": day, "bytes": 1})
+        assert [row.day for row in connection.execute(select(usage))] == [day, day]
+        assert len(set(connection.execute(text("SELECT day FROM usage")).scalars())) == 1
+
+    await database.write(both)
+
+
+async def test_sets_the_columns_that_are_given(database: Database) -> None:
+    row = {"type": "created", "upload_id": "a", "owner": "", "time": NOW, "data": "{}"}
+    insert_event = Direct(insert(events), columns=tuple(row))
+    assert await database.write(lambda connection: insert_event.change(connection, row)) == 1
+    assert await database.read(lambda connection: connection.execute(select(events.c.id)).scalars().all()) == [1]

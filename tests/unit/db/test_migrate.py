@@ -74,20 +74,20 @@ def test_tables_and_migrations_agree_word_for_word(empty_database_url: str) -> N
 
 def test_up_down_and_up_again(empty_database_url: str) -> None:
     migrate.upgrade(empty_database_url)
-    assert tables(empty_database_url) == ["alembic_version", "parts", "uploads"]
+    assert tables(empty_database_url) == sorted(["alembic_version", *metadata.tables])
     migrate.downgrade(empty_database_url, "base")
     assert tables(empty_database_url) == ["alembic_version"]
     assert migrate.current(empty_database_url) is None
     migrate.upgrade(empty_database_url)
     migrate.upgrade(empty_database_url)
-    assert tables(empty_database_url) == ["alembic_version", "parts", "uploads"]
+    assert tables(empty_database_url) == sorted(["alembic_version", *metadata.tables])
 
 
 def test_tells_whether_the_database_is_current(empty_database_url: str) -> None:
     assert migrate.current(empty_database_url) is None
     assert not migrate.is_current(empty_database_url)
     migrate.upgrade(empty_database_url)
-    assert migrate.current(empty_database_url) == migrate.newest() == "0001"
+    assert migrate.current(empty_database_url) == migrate.newest()
     assert migrate.is_current(empty_database_url)
 
 
@@ -130,7 +130,7 @@ def test_a_migration_that_would_leave_rows_without_their_upload_is_undone(tmp_pa
     def lose_an_upload() -> None:
         with migrate.locked_connection(url) as connection:
             connection.execute(text("INSERT INTO parts VALUES ('nobody', 0, 'p')"))
-            connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+            connection.execute(text("UPDATE alembic_version SET version_num = 'another'"))
 
     with pytest.raises(RuntimeError, match="refer to nothing"):
         lose_an_upload()

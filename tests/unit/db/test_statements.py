@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Delete, Select, Update
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from longshore.db import statements
+from longshore.db import event_statements, quota_statements, statements
 from longshore.db.engine import open_sqlite, parse_url
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
@@ -35,6 +35,8 @@ def plan(connection: Connection, statement: Select[Any] | Update | Delete, value
         (statements.OUTSTANDING, {}, "COVERING INDEX ix_uploads_unfinished_outstanding"),
         (statements.FINALS_OF, {"part_id": "p"}, "ix_parts_part_id"),
         (statements.EXTEND_FINALS_OF, {"part_id": "p"}, "ix_parts_part_id"),
+        (quota_statements.DROP_RESERVATIONS, {}, "PRIMARY KEY (owner=? AND upload_id=?)"),
+        (event_statements.FORGET, {"before": str(NOW), "limit": 10}, "ix_events_time"),
     ],
 )
 def test_uses_its_index(

@@ -12,7 +12,7 @@ from longshore.config import Settings
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", fsync="never")
+    return Settings(data_dir=tmp_path / "data", auth="none", fsync="never")
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ async def test_every_response_has_them(
 
 
 async def test_origins_come_from_the_settings(tmp_path: Path) -> None:
-    app = build(Settings(data_dir=tmp_path, cors_origins=("https://app.example",)))
+    app = build(Settings(data_dir=tmp_path, auth="none", cors_origins=("https://app.example",)))
     assert (await request(app, "OPTIONS", "/files", ORIGIN)).headers["access-control-allow-origin"]
     answer = await request(app, "OPTIONS", "/files", {"Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in answer.headers

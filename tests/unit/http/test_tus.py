@@ -137,7 +137,7 @@ async def test_location_includes_the_mount_point(settings: Settings) -> None:
 
 @pytest.mark.parametrize("public", ["https://files.example", "https://example/base"])
 async def test_location_is_absolute_where_the_server_knows_its_url(tmp_path: Path, public: str) -> None:
-    app = build(Settings(data_dir=tmp_path, public_url=public), emit=lambda _: None)
+    app = build(Settings(data_dir=tmp_path, auth="none", public_url=public), emit=lambda _: None)
     async with app.router.lifespan_context(app):
         answer = await request(app, "POST", "/files", TUS | {"Upload-Length": "3"})
     assert answer.headers["location"].startswith(f"{public}/files/")

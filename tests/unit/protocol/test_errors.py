@@ -36,6 +36,11 @@ PERMANENT = {
     "length-exceeded",
     "content-type-unsupported",
     "checksum-mismatch",
+    "unauthenticated",
+    "invalid-token",
+    "forbidden",
+    "quota-exceeded",
+    "format-not-allowed",
 }
 """What sending it again does not change: clients give up."""
 

@@ -933,7 +933,7 @@ async def test_socket_is_left_as_it_was_found() -> None:
 
 async def test_application_does_not_call_receive(tmp_path: Path) -> None:
     """Neither for a body that comes along with its head nor for one that does not."""
-    settings = Settings(data_dir=tmp_path)
+    settings = Settings(data_dir=tmp_path, auth="none")
     prepare_data_dir(settings)
     longshore = build(settings)
     calls = 0

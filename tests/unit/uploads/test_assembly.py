@@ -10,6 +10,7 @@ from tests.stateful.asgi import SOON, until
 from tests.unit.uploads.world import DAY, GatedStore, World, body_of, open_world
 
 from longshore.db.uploads import SqlUploads
+from longshore.events import UploadEvent
 from longshore.protocol import errors
 from longshore.protocol.intents import Append, BodyHead
 from longshore.protocol.upload import State, Upload
@@ -53,7 +54,7 @@ async def test_last_length_declared_completes_the_final(world: World) -> None:
     one = await world.create(None, partial=True, data=b"abc")
     final = await world.concatenate(one, await part(world, b"def"))
     assert final.length is None
-    await world.service.append(Append(resource=one.id, offset=3, length=3, body=BodyHead(length=0)), body_of(b""))
+    await world.service.append(Append(resource=one.id, offset=3, length=3, body=BodyHead(length=0)), body_of(b""), world.caller)
     assert await is_complete(world, final, b"abcdef")
 
 
@@ -125,7 +126,7 @@ async def test_part_cannot_be_deleted_while_it_is_copied() -> None:
         store.gate.clear()
         concatenating = asyncio.create_task(world.concatenate(one))
         await store.reached.wait()
-        deleting = asyncio.create_task(world.service.terminate(one.id))
+        deleting = asyncio.create_task(world.service.terminate(one.id, world.caller))
         store.gate.set()
         final = await concatenating
         await deleting
@@ -135,7 +136,7 @@ async def test_part_cannot_be_deleted_while_it_is_copied() -> None:
 async def test_final_whose_part_was_deleted_stays_unfinished(world: World) -> None:
     one, two = await part(world, b"abc"), await part(world, b"d", length=3)
     final = await world.concatenate(one, two)
-    await world.service.terminate(one.id)
+    await world.service.terminate(one.id, world.caller)
     await world.append(two, b"ef")
     await world.sweep.once()
     assert (await world.load(final)).state is State.UNFINISHED
@@ -145,7 +146,7 @@ async def test_final_whose_part_was_deleted_stays_unfinished(world: World) -> No
 async def test_final_goes_on_living_when_its_parts_are_gone(world: World) -> None:
     one, two = await part(world, b"abc"), await part(world, b"def")
     final = await world.concatenate(one, two)
-    await world.service.terminate(one.id)
+    await world.service.terminate(one.id, world.caller)
     world.time.now += 8 * DAY
     await world.sweep.once()
     assert (await world.load(two)).state is State.EXPIRED
@@ -231,10 +232,10 @@ async def test_final_whose_record_could_not_be_saved_is_finished_by_the_sweep() 
     class Forgetful(SqlUploads):
         fails = False
 
-        async def save(self, upload: Upload) -> bool:
+        async def save(self, upload: Upload, *, events: Sequence[UploadEvent] = ()) -> bool:
             if self.fails and upload.is_final:
                 raise errors.Unavailable
-            return await super().save(upload)
+            return await super().save(upload, events=events)
 
     def forgetful(records: SqlUploads) -> SqlUploads:
         records.__class__ = Forgetful

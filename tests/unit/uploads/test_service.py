@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from tests.stateful.asgi import SOON, until
 from tests.unit.uploads.world import DAY, GatedStore, Sending, Source, World, body_of, open_world
 
 from longshore.db.uploads import SqlUploads
-from longshore.events import UploadCompleted, UploadCreated, UploadTerminated
+from longshore.events import UploadCompleted, UploadCreated, UploadEvent, UploadTerminated
 from longshore.ports import StopReason
 from longshore.protocol import errors
 from longshore.protocol.capabilities import Limits
@@ -159,7 +159,7 @@ async def test_newcomer_that_cannot_have_the_lease_in_time_is_told_to_come_again
         holder = world.send(upload, b"abc")
         await asyncio.to_thread(gate.reached.wait, SOON)
         with pytest.raises(errors.UploadLocked):
-            await world.service.terminate(upload.id)
+            await world.service.terminate(upload.id, world.caller)
         gate.open()
         assert await code_of(holder.task) == "upload-taken-over"
         await stands_at(world, upload, b"abc")
@@ -168,11 +168,11 @@ async def test_newcomer_that_cannot_have_the_lease_in_time_is_told_to_come_again
 async def test_delete_ends_a_running_append(world: World) -> None:
     upload = await world.create(10)
     holder = await world.sent(upload, b"abc")
-    await world.service.terminate(upload.id)
+    await world.service.terminate(upload.id, world.caller)
     assert await code_of(holder.task) == "upload-taken-over"
     assert (await world.load(upload)).state is State.TERMINATED
     assert await world.store.ids() == []
-    assert [event.name for event in world.events] == ["upload created", "upload terminated"]
+    assert [event.type for event in world.events] == ["created", "terminated"]
 
 
 async def test_append_that_comes_while_the_upload_is_being_deleted_finds_it_gone() -> None:
@@ -181,7 +181,7 @@ async def test_append_that_comes_while_the_upload_is_being_deleted_finds_it_gone
     async with open_world(store=store) as world:
         upload = await world.create(10, data=b"abc")
         store.gate.clear()
-        deleting = asyncio.create_task(world.service.terminate(upload.id))
+        deleting = asyncio.create_task(world.service.terminate(upload.id, world.caller))
         await store.reached.wait()
         appending = world.send(upload, b"def", offset=3)
         store.gate.set()
@@ -191,7 +191,7 @@ async def test_append_that_comes_while_the_upload_is_being_deleted_finds_it_gone
 
 async def test_two_deletes_at_once(world: World) -> None:
     upload = await world.create(10)
-    outcomes = await asyncio.gather(*(world.service.terminate(upload.id) for _ in range(2)), return_exceptions=True)
+    outcomes = await asyncio.gather(*(world.service.terminate(upload.id, world.caller) for _ in range(2)), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", "UploadTerminated"]
     assert sum(isinstance(event, UploadTerminated) for event in world.events) == 1
 
@@ -206,7 +206,7 @@ async def test_head_makes_a_quiet_holder_commit() -> None:
         upload = await world.create(10)
         holder = await world.sent(upload, b"abc")
         seconds[0] += 0.5
-        assert (await world.service.inspect(upload.id)).offset == 3
+        assert (await world.service.inspect(upload.id, world.caller)).offset == 3
         assert await code_of(holder.task) == "upload-taken-over"
 
 
@@ -217,7 +217,7 @@ async def test_head_leaves_a_lively_holder_alone() -> None:
         upload = await world.create(10)
         holder = await world.sent(upload, b"abc")
         seconds[0] += 0.49
-        assert (await world.service.inspect(upload.id)).offset == 0
+        assert (await world.service.inspect(upload.id, world.caller)).offset == 0
         assert holder.body.stopped is None
         holder.source.feed(b"defghij", more=False)
         assert (await holder.task).state is State.COMPLETED
@@ -231,7 +231,7 @@ async def test_head_leaves_a_holder_alone_whose_disk_is_slow() -> None:
         holder = world.send(upload, b"abc")
         await asyncio.to_thread(gate.reached.wait, SOON)
         seconds[0] += 60
-        assert (await world.service.inspect(upload.id)).offset == 0
+        assert (await world.service.inspect(upload.id, world.caller)).offset == 0
         assert holder.body.stopped is None
         gate.open()
         holder.source.feed(b"defghij", more=False)
@@ -241,7 +241,7 @@ async def test_head_leaves_a_holder_alone_whose_disk_is_slow() -> None:
 async def test_head_does_not_wait_for_anybody_who_assembles_or_deletes(world: World) -> None:
     final = await world.concatenate(await world.create(3, partial=True))
     lease = await world.locker.acquire(final.id, position=0, stop=lambda: None, may_take=lambda _: False, timeout=0)
-    assert (await world.service.inspect(final.id)).state is State.UNFINISHED
+    assert (await world.service.inspect(final.id, world.caller)).state is State.UNFINISHED
     await lease.release()
 
 
@@ -291,8 +291,8 @@ async def test_stopped_service_takes_no_new_work_but_tells_the_offset(world: Wor
     with pytest.raises(errors.ShuttingDown):
         await world.create(10)
     with pytest.raises(errors.ShuttingDown):
-        await world.service.terminate(upload.id)
-    assert (await world.service.inspect(upload.id)).offset == 3
+        await world.service.terminate(upload.id, world.caller)
+    assert (await world.service.inspect(upload.id, world.caller)).offset == 3
 
 
 async def test_drain_waits_for_what_is_being_committed() -> None:
@@ -364,7 +364,7 @@ async def test_bytes_that_the_store_lost_are_asked_for_again(world: World) -> No
     """After a power failure the store may hold less than was committed."""
     upload = await world.create(10, data=b"abcdef")
     (await world.store.append(upload.id, 2)).close()
-    assert (await world.service.inspect(upload.id)).offset == 2
+    assert (await world.service.inspect(upload.id, world.caller)).offset == 2
     with pytest.raises(errors.OffsetConflict):
         await world.append(upload, b"gh")
     await world.append(upload, b"CDEFGHIJ", offset=2)
@@ -376,7 +376,7 @@ async def test_bytes_beyond_the_committed_offset_are_garbage(world: World) -> No
     writer = await world.store.append(upload.id, 3)
     writer.write(memoryview(b"???????"))
     writer.close()
-    assert (await world.service.inspect(upload.id)).offset == 3
+    assert (await world.service.inspect(upload.id, world.caller)).offset == 3
     assert (await world.append(upload, b"def")).state is State.COMPLETED
     assert await world.held(upload) == b"abcdef"
 
@@ -435,12 +435,12 @@ async def create_with(world: World, *, length: int | None = 10, checksum: Checks
     source = Source()
     body = source.body(idle_timeout=0.5)
     intent = Create(length=length, body=BodyHead(checksum=checksum))
-    return Sending(source, body, asyncio.create_task(world.service.create(intent, body)))
+    return Sending(source, body, asyncio.create_task(world.service.create(intent, body, world.caller)))
 
 
 async def nothing_is_left(world: World) -> None:
     assert await world.store.ids() == []
-    assert world.events == []
+    assert [type(event) for event in world.events] == [UploadCreated, UploadTerminated]
 
 
 async def test_creation_with_all_of_its_bytes_is_told_of_in_order(world: World) -> None:
@@ -522,9 +522,9 @@ async def test_full_store_keeps_what_fitted_and_the_upload_goes_on_later() -> No
         sending = world.send(upload)
         sending.source.feed(b"abcdefgh", more=False)
         assert await code_of(sending.task) == "insufficient-storage"
-        received = (await world.service.inspect(upload.id)).offset
+        received = (await world.service.inspect(upload.id, world.caller)).offset
         await stands_at(world, upload, b"abcdefgh"[:received])
-        await world.service.terminate(other.id)
+        await world.service.terminate(other.id, world.caller)
         rest = await world.append(upload, b"abcdefgh"[received:], offset=received)
         assert rest.offset == 8
         assert await world.held(upload) == b"abcdefgh"
@@ -536,7 +536,7 @@ async def test_full_store_keeps_the_pieces_that_were_whole() -> None:
         sending = await world.sent(upload, b"abc")
         sending.source.feed(b"defg", more=False)
         assert await code_of(sending.task) == "insufficient-storage"
-        assert (await world.service.inspect(upload.id)).offset >= 3
+        assert (await world.service.inspect(upload.id, world.caller)).offset >= 3
         assert world.completed == []
 
 
@@ -546,7 +546,7 @@ async def test_creation_counts_what_others_still_have_to_receive() -> None:
         with pytest.raises(errors.InsufficientStorage):
             await world.create(5)
         await world.create(4)
-        await world.service.terminate(upload.id)
+        await world.service.terminate(upload.id, world.caller)
         await world.create(6)
 
 
@@ -565,7 +565,7 @@ async def test_completion_by_concurrent_declarations_of_the_length_is_told_once(
 
     async def declare() -> Upload:
         intent = Append(resource=upload.id, offset=3, length=3, body=BodyHead(length=0))
-        return await world.service.append(intent, body_of(b""))
+        return await world.service.append(intent, body_of(b""), world.caller)
 
     assert {result.state for result in await asyncio.gather(*(declare() for _ in range(10)))} == {State.COMPLETED}
     assert world.completed == [upload.id]
@@ -574,7 +574,7 @@ async def test_completion_by_concurrent_declarations_of_the_length_is_told_once(
 async def test_empty_upload_is_complete_at_once(world: World) -> None:
     upload = await world.create(0)
     assert world.completed == [upload.id]
-    assert (await world.service.finished(upload.id)).offset == 0
+    assert (await world.service.finished(upload.id, world.caller)).offset == 0
 
 
 async def test_partial_upload_is_never_told_to_be_complete(world: World) -> None:
@@ -587,10 +587,10 @@ async def test_append_that_fails_to_be_saved_is_not_told_to_be_complete() -> Non
     class Failing(SqlUploads):
         fails = False
 
-        async def save(self, upload: Upload) -> bool:
+        async def save(self, upload: Upload, *, events: Sequence[UploadEvent] = ()) -> bool:
             if self.fails:
                 raise errors.Unavailable
-            return await super().save(upload)
+            return await super().save(upload, events=events)
 
     def failing(records: SqlUploads) -> SqlUploads:
         records.__class__ = Failing
@@ -604,7 +604,7 @@ async def test_append_that_fails_to_be_saved_is_not_told_to_be_complete() -> Non
             await world.append(upload, b"abc")
         assert world.completed == []
         world.uploads.fails = False
-        assert (await world.service.inspect(upload.id)).offset == 0
+        assert (await world.service.inspect(upload.id, world.caller)).offset == 0
         assert (await world.append(upload, b"abc")).state is State.COMPLETED
         assert world.completed == [upload.id]
 
@@ -615,10 +615,10 @@ async def test_append_that_fails_to_be_saved_is_not_told_to_be_complete() -> Non
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda world, upload: world.service.inspect(upload.id),
+        lambda world, upload: world.service.inspect(upload.id, world.caller),
         lambda world, upload: world.append(upload, b"x"),
-        lambda world, upload: world.service.terminate(upload.id),
-        lambda world, upload: world.service.finished(upload.id),
+        lambda world, upload: world.service.terminate(upload.id, world.caller),
+        lambda world, upload: world.service.finished(upload.id, world.caller),
     ],
     ids=["inspect", "append", "terminate", "finished"],
 )

@@ -58,7 +58,7 @@ async def test_finished_upload_stays(world: World) -> None:
     world.time.now += 1000 * DAY
     await world.sweep.once()
     assert await world.held(upload) == b"abc"
-    assert (await world.service.finished(upload.id)).state is State.COMPLETED
+    assert (await world.service.finished(upload.id, world.caller)).state is State.COMPLETED
 
 
 async def test_finished_upload_expires_where_that_was_asked_for() -> None:
@@ -82,25 +82,25 @@ async def test_finished_part_expires_without_a_word_about_completion(world: Worl
     await world.create(3, partial=True, data=b"abc")
     world.time.now += 7 * DAY
     await world.sweep.once()
-    assert [event.name for event in world.events] == ["upload created", "upload expired"]
+    assert [event.type for event in world.events] == ["created", "expired"]
 
 
 @pytest.mark.parametrize("fate", ["terminated", "expired"])
 async def test_tombstone_is_forgotten_after_as_long_again(world: World, fate: str) -> None:
     upload = await world.create(10, data=b"abc")
     if fate == "terminated":
-        await world.service.terminate(upload.id)
+        await world.service.terminate(upload.id, world.caller)
     else:
         world.time.now += 7 * DAY
         await world.sweep.once()
     world.time.now += 6 * DAY
     await world.sweep.once()
     with pytest.raises(errors.UploadGone):
-        await world.service.inspect(upload.id)
+        await world.service.inspect(upload.id, world.caller)
     world.time.now += 1 * DAY
     await world.sweep.once()
     with pytest.raises(errors.UploadNotFound):
-        await world.service.inspect(upload.id)
+        await world.service.inspect(upload.id, world.caller)
 
 
 async def test_bytes_that_a_crash_left_behind_are_removed(world: World) -> None:
@@ -120,7 +120,7 @@ async def test_tombstone_is_not_forgotten_before_its_bytes_are_gone() -> None:
         upload = await world.create(10, data=b"abc")
         store.stuck.add(upload.id)
         with pytest.raises(OSError, match="input/output"):
-            await world.service.terminate(upload.id)
+            await world.service.terminate(upload.id, world.caller)
         world.time.now += 30 * DAY
         await sweep_in_spite_of_errors(world)
         assert await state_of(world, upload) is State.TERMINATED
@@ -213,7 +213,7 @@ async def test_final_that_cannot_be_put_together_does_not_stop_the_others() -> N
         await world.concatenate(part)
         await world.append(part, b"abc")
         tomb = await world.create(3)
-        await world.service.terminate(tomb.id)
+        await world.service.terminate(tomb.id, world.caller)
         world.time.now += 6 * DAY
         await world.append(await world.create(3, partial=True), b"abc")
         world.time.now += DAY / 2

@@ -14,17 +14,22 @@ from tests.stateful.asgi import SOON, until
 
 from longshore.db.database import Database
 from longshore.db.migrate import upgrade_on
+from longshore.db.quota_settings import SqlQuotas
 from longshore.db.uploads import SqlUploads
 from longshore.events import UploadCompleted, UploadEvent
+from longshore.hooks.chain import Chain
 from longshore.lockers.memory import MemoryLocker
 from longshore.ports import Store, Uploads
+from longshore.ports.quotas import Quotas
 from longshore.protocol.capabilities import Limits
 from longshore.protocol.checksum import Checksum
 from longshore.protocol.intents import Append, BodyHead, Concatenate, Create
 from longshore.protocol.upload import Upload
 from longshore.stores.memory import MemoryStore
+from longshore.uploads.allowances import Allowances
 from longshore.uploads.bodies import AsgiBody
 from longshore.uploads.budget import Budget
+from longshore.uploads.caller import Caller
 from longshore.uploads.service import Tuning, UploadService
 from longshore.uploads.sweep import Sweep
 
@@ -130,6 +135,7 @@ class World:
     sweep: Sweep
     time: Time
     events: list[UploadEvent] = field(default_factory=list)
+    caller: Caller = field(default_factory=Caller)
 
     @property
     def completed(self) -> list[str]:
@@ -141,12 +147,12 @@ class World:
         return holder.position if holder else None
 
     async def create(self, length: int | None = None, *, partial: bool = False, data: bytes = b"") -> Upload:
-        upload = await self.service.create(Create(length=length, partial=partial), None)
+        upload = await self.service.create(Create(length=length, partial=partial), None, self.caller)
         return await self.append(upload, data) if data else upload
 
     async def append(self, upload: Upload, data: bytes, offset: int | None = None) -> Upload:
         """A whole PATCH."""
-        return await self.service.append(_append(upload, offset, BodyHead(length=len(data))), body_of(data))
+        return await self.service.append(_append(upload, offset, BodyHead(length=len(data))), body_of(data), self.caller)
 
     def send(
         self,
@@ -163,7 +169,7 @@ class World:
         for piece in pieces:
             source.feed(piece)
         intent = _append(upload, offset, BodyHead(length=length, checksum=checksum))
-        return Sending(source, body, asyncio.create_task(self.service.append(intent, body)))
+        return Sending(source, body, asyncio.create_task(self.service.append(intent, body, self.caller)))
 
     async def sent(self, upload: Upload, *pieces: bytes, position: int | None = None, **options: Any) -> Sending:
         """Begin a PATCH, and wait until its pieces have been written."""
@@ -174,7 +180,8 @@ class World:
 
     async def concatenate(self, *parts: Upload) -> Upload:
         concat = "final;" + " ".join(f"/files/{part.id}" for part in parts)
-        return await self.service.concatenate(Concatenate(parts=tuple(p.id for p in parts), concat=concat))
+        intent = Concatenate(parts=tuple(part.id for part in parts), concat=concat)
+        return await self.service.concatenate(intent, self.caller)
 
     async def held(self, upload: Upload) -> bytes:
         """What the store holds."""
@@ -199,6 +206,9 @@ async def open_world(
     tuning: Tuning | None = None,
     wrap: Callable[[SqlUploads], Uploads] | None = None,
     now: Callable[[], float] = time.monotonic,
+    hooks: Sequence[object] = (),
+    inspect_size: int = 8,
+    quotas: Quotas | None = None,
 ) -> AsyncIterator[World]:
     """A world; `wrap` may put something around the records, `now` is the locker's clock."""
     clock = Time()
@@ -218,9 +228,11 @@ async def open_world(
             tuning=tuning or Tuning(checkpoint_interval=3600, stall_threshold=3600, lock_timeout=SOON),
             clock=clock,
             emit=events.append,
+            hooks=Chain(hooks, timeout=SOON, inspect_size=inspect_size),
+            allowances=Allowances(quotas or Quotas(), SqlQuotas(database)),
             new_id=lambda: f"{next(numbers):032x}",
             limiter=CapacityLimiter(8),
         )
-        sweep = Sweep(service.records, locker, service.assembly, events.append)
+        sweep = Sweep(service.records, locker, service.assembly)
         yield World(database, uploads, store, service, locker, sweep, clock, events)
         await service.work.drain()

@@ -5,28 +5,59 @@ working directory, and that over the default. `python -m longshore.config` print
 """
 
 import difflib
-import ipaddress
 import logging
 import os
 import re
-import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+)
+
+from longshore.config.kinds import (
+    Algorithms,
+    Auth,
+    BasePath,
+    Boolean,
+    Count,
+    DatabaseUrl,
+    DataDir,
+    DottedPaths,
+    Duration,
+    Extensions,
+    Fsync,
+    HeaderNames,
+    Host,
+    HttpUrl,
+    Kind,
+    LogLevel,
+    OnFailure,
+    OptionalCount,
+    OptionalSize,
+    Origins,
+    PlainText,
+    Port,
+    PositiveSeconds,
+    PositiveSize,
+    PublicUrl,
+    Registration,
+    Seconds,
+    Secret,
+    SigningKeys,
+    Size,
+    TimeToLive,
+    WebhookEvents,
+    WebhookSecret,
 )
 
 logger = logging.getLogger(__name__)
@@ -34,257 +65,11 @@ logger = logging.getLogger(__name__)
 PREFIX = "LONGSHORE_"
 ENV_FILE = ".env"
 
-_BIGGEST_SIZE = 2**63 - 1  # what a BIGINT column holds
-_LONGEST_DURATION = 100 * 365 * 86_400.0  # keeps now + duration within what a datetime holds
-_SIZE_UNITS = {"": 1, "b": 1}
-_SIZE_UNITS |= {f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)}
-_SIZE_UNITS |= {f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)}
-_DURATION_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-_POSTGRESQL_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
 
 
 class SettingsError(Exception):
     """A setting is not usable; str() is one line that names it as the user wrote it and says what would be valid."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What settings of one kind take, in words that follow "use", and how a value is written."""
-
-    valid: str
-    write: Callable[[Any], str] = str
-
-
-# --- From what the user wrote to a value. Each takes a string, or the value itself, and raises ValueError. ---
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("not a text")
-    return value.strip()
-
-
-def _number_and_unit(value: object, units: Mapping[str, int]) -> float:
-    if isinstance(value, bool):
-        raise ValueError("not a number")
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", str(value).strip().lower())
-    if match is None or match[2] not in units:
-        raise ValueError("not a number with one of the units")
-    number = float(match[1]) if "." in match[1] else int(match[1])
-    return number * units[match[2]]
-
-
-def _port(value: object) -> int:
-    port = _number_and_unit(value, {"": 1})
-    if not isinstance(port, int) or port > 65535:
-        raise ValueError("not a port")
-    return port
-
-
-def _host(value: object) -> str:
-    host = _text(value)
-    if re.fullmatch(r"[0-9.:]*|.*:.*", host):
-        ipaddress.ip_address(host)
-    elif not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", host):
-        raise ValueError("not a host")
-    return host
-
-
-def _size(value: object) -> int:
-    size = round(_number_and_unit(value, _SIZE_UNITS))
-    if size > _BIGGEST_SIZE:
-        raise ValueError("too large")
-    return size
-
-
-def _positive_size(value: object) -> int:
-    size = _size(value)
-    if size == 0:
-        raise ValueError("zero")
-    return size
-
-
-def _optional_size(value: object) -> int | None:
-    return None if value is None or str(value).strip().lower() == "none" else _positive_size(value)
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    seconds = float(_number_and_unit(value, _DURATION_UNITS))
-    if seconds > _LONGEST_DURATION:
-        raise ValueError("too long")
-    return seconds
-
-
-def _positive_seconds(value: object) -> float:
-    seconds = _seconds(value)
-    if seconds == 0:
-        raise ValueError("zero")
-    return seconds
-
-
-def _time_to_live(value: object) -> timedelta | None:
-    if value is None or str(value).strip().lower() == "never":
-        return None
-    return timedelta(seconds=_seconds(value)) or None
-
-
-def _boolean(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    try:
-        return _BOOLEANS[_word(value)]
-    except KeyError:
-        raise ValueError("not a boolean") from None
-
-
-def _word(value: object) -> str:
-    return _text(value).lower()
-
-
-def _data_dir(value: object) -> Path:
-    path = str(value) if isinstance(value, Path) else _text(value)
-    if not path or re.search(r"[?\x00-\x1f]", path):
-        raise ValueError("SQLite's address cannot hold such a path")
-    return Path(path)
-
-
-def _database_url(value: object) -> SecretStr:
-    url = _text(value.get_secret_value() if isinstance(value, SecretStr) else value)
-    scheme, separator, rest = url.partition("://")
-    if scheme in _POSTGRESQL_SCHEMES and separator:
-        _check_network_location(url)
-        url = f"postgresql+psycopg://{rest}"
-    elif url and (scheme != "sqlite" or not re.fullmatch(r"/[^?:\x00-\x1f]+", rest)):
-        raise ValueError("neither PostgreSQL nor a SQLite file")
-    return SecretStr(url)
-
-
-def _check_network_location(url: str) -> None:
-    try:
-        _ = urlsplit(url).port
-    except ValueError:
-        # What urlsplit says quotes the part in question, which is the password when that holds an unescaped slash.
-        raise ValueError("not a network address") from None
-
-
-def _public_url(value: object) -> str | None:
-    if value is None or value == "":
-        return None
-    url = _text(value)
-    parts = urlsplit(url)
-    has_more = parts.username is not None or "?" in url or "#" in url or re.search(r"\s", url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or has_more or parts.port == 0:
-        raise ValueError("not a base URL")
-    return url.rstrip("/")
-
-
-def _base_path(value: object) -> str:
-    path = _text(value)
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or {".", ".."} & set(path.split("/")):
-        raise ValueError("not a plain path")
-    return path
-
-
-def _origins(value: object) -> tuple[str, ...]:
-    if value == "none":
-        return ()
-    listed = value.split(",") if isinstance(value, str) else value
-    if not isinstance(listed, list | tuple):
-        raise ValueError("not a list")
-    return tuple(_origin(item) for item in listed)
-
-
-def _origin(value: object) -> str:
-    origin = _text(value).lower()
-    if not re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", origin):
-        raise ValueError("not an origin")
-    return origin
-
-
-# --- And back. ---
-
-
-def _written_size(size: int | None) -> str:
-    if not size:
-        return "none" if size is None else "0"
-    power = next(power for power in (4, 3, 2, 1, 0) if size % 1024**power == 0)
-    return f"{size // 1024**power}{('', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
-
-
-def _written_seconds(seconds: float) -> str:
-    return f"{seconds:g}s"
-
-
-def _written_time_to_live(duration: timedelta | None) -> str:
-    return "never" if duration is None else f"{duration / timedelta(days=1):g}d"
-
-
-def _written_boolean(value: bool) -> str:
-    return str(value).lower()
-
-
-# --- The kinds of settings. ---
-
-_SIZES = "such as 500000, 64KiB, 10GB or 5GiB"
-_DURATIONS = "such as 30 (seconds), 90s, 15m, 12h or 7d"
-
-Port = Annotated[int, BeforeValidator(_port), Kind("a number from 0 to 65535")]
-Host = Annotated[str, BeforeValidator(_host), Kind("a host name or an IP address, such as localhost or 0.0.0.0")]
-Size = Annotated[int, BeforeValidator(_size), Kind(f"a size {_SIZES}", _written_size)]
-PositiveSize = Annotated[
-    int, BeforeValidator(_positive_size), Kind(f"a size of at least one byte, {_SIZES}", _written_size)
-]
-OptionalSize = Annotated[
-    int | None,
-    BeforeValidator(_optional_size),
-    Kind(f"a size of at least one byte, {_SIZES}, or none for no limit", _written_size),
-]
-Seconds = Annotated[float, BeforeValidator(_seconds), Kind(f"a duration {_DURATIONS}", _written_seconds)]
-PositiveSeconds = Annotated[
-    float, BeforeValidator(_positive_seconds), Kind(f"a duration of more than 0, {_DURATIONS}", _written_seconds)
-]
-TimeToLive = Annotated[
-    timedelta | None,
-    BeforeValidator(_time_to_live),
-    Kind(f"a duration {_DURATIONS}, or never", _written_time_to_live),
-]
-Boolean = Annotated[bool, BeforeValidator(_boolean), Kind("true or false", _written_boolean)]
-DataDir = Annotated[
-    Path, BeforeValidator(_data_dir), Kind("the path of a directory, without a question mark", lambda path: f"./{path}")
-]
-DatabaseUrl = Annotated[
-    SecretStr,
-    BeforeValidator(_database_url),
-    Kind(
-        "postgresql://user:password@host/database or sqlite:///path/to/file, or leave it empty",
-        SecretStr.get_secret_value,
-    ),
-]
-PublicUrl = Annotated[
-    str | None,
-    BeforeValidator(_public_url),
-    Kind("http://host or https://host, with port and path if need be, without user, query and fragment", lambda _: ""),
-]
-BasePath = Annotated[
-    str, BeforeValidator(_base_path), Kind("a path such as /files, which starts with / and does not end with /")
-]
-Origins = Annotated[
-    tuple[str, ...],
-    NoDecode,
-    BeforeValidator(_origins),
-    Kind("* or scheme://host[:port], separated by commas, or none", ",".join),
-]
-Auth = Annotated[Literal["none"], BeforeValidator(_word), Kind("none, the only kind in this version")]
-Fsync = Annotated[Literal["finish", "always", "never"], BeforeValidator(_word), Kind("one of finish, always, never")]
-LogLevel = Annotated[
-    Literal["critical", "error", "warning", "info", "debug"],
-    BeforeValidator(_word),
-    Kind("one of critical, error, warning, info, debug"),
-]
 
 
 class _Environment(EnvSettingsSource):
@@ -316,8 +101,8 @@ class Settings(BaseSettings):
 
     host: Host = Field(
         "127.0.0.1",
-        description="Address to listen on. Only this machine can connect by default, because there is no login yet;"
-        " `0.0.0.0` is every interface.",
+        description="Address to listen on. Only this machine can connect by default, because the server speaks HTTP:"
+        " put a proxy with TLS in front before you listen on `0.0.0.0`, which is every interface.",
     )
     port: Port = Field(
         8000, description="TCP port to listen on. 8000, as other ASGI servers; 0 takes any free port and logs which."
@@ -334,9 +119,80 @@ class Settings(BaseSettings):
         " where other users would see the password.",
     )
     auth: Auth = Field(
-        "none",
-        description="Who may upload. `none` lets everybody in, and is all that this version has: put a proxy in front"
-        " that checks.",
+        "local",
+        description="Who may upload. `local` is users with accounts here, and those of the external issuer if there is"
+        " one; `external` the issuer's alone; `none` lets everybody in and does everything for them, which is for"
+        " trying out and for servers behind a proxy that checks.",
+    )
+    admin_password: Secret = Field(
+        SecretStr(""),
+        description="Password of the user `admin`, who is created when there are no users at all. Empty makes one up"
+        " and prints it once, so that there is never a password that everybody knows.",
+    )
+    registration: Registration = Field(
+        "off",
+        description="Who may make themselves an account. `off`, because it is for the operator to say; `open` lets"
+        " everybody, `invite` whoever has a code from `longshore user invite`.",
+    )
+    access_token_ttl: Duration = Field(
+        timedelta(minutes=15),
+        description="How long an access token is good. 15 minutes, which bounds what a stolen one is worth; clients get"
+        " the next one with their refresh token.",
+    )
+    refresh_token_ttl: Duration = Field(
+        timedelta(days=30),
+        description="How long a sign-in lasts without use. A month, so that people who upload now and then stay signed"
+        " in.",
+    )
+    login_attempts: Count = Field(
+        10,
+        description="Failed sign-ins per account within `LONGSHORE_LOGIN_WINDOW`; five times as many per address. 10,"
+        " which stops guessing and forgives mistyping.",
+    )
+    login_window: PositiveSeconds = Field(
+        300.0, description="Seconds over which failed sign-ins are counted. 5 minutes, which a person can wait."
+    )
+    signing_keys: SigningKeys = Field(
+        SecretStr(""),
+        description="Keys that local tokens are signed with, `name:base64`, the first signs and all verify. Empty is a"
+        " file in the data dir, made on the first start; several processes must be given the same keys.",
+    )
+    jwt_issuer: PlainText = Field(
+        "",
+        description="`iss` of the external issuer whose tokens are accepted. Empty accepts none.",
+    )
+    jwt_audience: PlainText = Field(
+        "",
+        description="`aud` that tokens of the external issuer must have. Needed with an issuer, because a token that"
+        " was made for somebody else must not open anything here.",
+    )
+    jwt_algorithms: Algorithms = Field(
+        ("RS256", "ES256", "EdDSA"),
+        description="Algorithms that the external issuer may sign with. Asymmetric ones only, because with a symmetric"
+        " one whoever can verify tokens can make them.",
+    )
+    jwt_public_key: Secret = Field(
+        SecretStr(""),
+        description="The external issuer's public key: PEM, or the path of a PEM file. For issuers that do not publish"
+        " a JWKS.",
+    )
+    jwt_jwks_url: HttpUrl = Field(
+        SecretStr(""),
+        description="Where the external issuer publishes its keys (JWKS). Fetched when needed and kept, so that an"
+        " issuer that is down for a while does not matter.",
+    )
+    jwt_roles_claim: PlainText = Field(
+        "roles",
+        description="Claim of the external issuer's tokens that lists roles. Dots lead into objects, such as"
+        " `realm_access.roles` for Keycloak.",
+    )
+    jwt_admin_role: PlainText = Field(
+        "longshore-admin",
+        description="Role in that claim whose bearers are administrators here. A name of our own, so that nobody"
+        " becomes one by being administrator of something else.",
+    )
+    jwt_leeway: Seconds = Field(
+        30.0, description="Seconds by which clocks may differ when a token's times are checked. 30, as is usual."
     )
     public_url: PublicUrl = Field(
         None,
@@ -356,6 +212,85 @@ class Settings(BaseSettings):
         8 * 1024,
         description="Longest Upload-Metadata header field in bytes. 8 KiB, because that is the longest line that nginx"
         " and Apache pass on by default.",
+    )
+    allowed_extensions: Extensions = Field(
+        (),
+        description="Extensions of the file names that are taken, such as `.iso,.img,.csv`. Empty takes all; otherwise"
+        " the content is checked as well, so that a renamed program does not get in.",
+    )
+    format_rules: PlainText = Field(
+        "",
+        description="What the content of a file with an extension must be, as media types by libmagic:"
+        " `.png=image/png;.jpg=image/jpeg,image/pjpeg`. Adds to what is known of .iso, .img and .csv, or replaces it.",
+    )
+    inspect_size: PositiveSize = Field(
+        64 * 1024,
+        description="First bytes of a file that are looked at as soon as they are there. 64 KiB, which an ISO 9660"
+        " image's descriptor is within, so that a wrong file is stopped before gigabytes are sent.",
+    )
+    quota_daily: OptionalSize = Field(
+        10 * 1000**3,
+        description="Bytes that one user may upload per day (UTC). 10 GB, which keeps one user from filling the disk"
+        " unnoticed; `longshore user quota` sets others per user and role.",
+    )
+    quota_monthly: OptionalSize = Field(
+        100 * 1000**3, description="Bytes that one user may upload per month (UTC). Ten times the daily quota."
+    )
+    quota_stored: OptionalSize = Field(
+        None, description="Bytes that one user may have stored in total. None, because the disk bounds it already."
+    )
+    quota_unfinished: OptionalCount = Field(
+        None,
+        description="Unfinished uploads that one user may have at a time. None, because each sets its whole length"
+        " aside of the other quotas.",
+    )
+    hooks: DottedPaths = Field(
+        (),
+        description="Python classes that have a say in uploads, `package.module.Class`. They run in this process, in"
+        " the order given; the README describes their methods.",
+    )
+    hook_timeout: PositiveSeconds = Field(
+        10.0,
+        description="Seconds that a hook may take. 10, below what clients wait for an answer; one that takes longer has"
+        " failed.",
+    )
+    webhook_url: HttpUrl = Field(
+        SecretStr(""),
+        description="Address that is told of uploads by POST, in the JSON of tusd's HTTP hooks. Empty tells nobody. Not"
+        " an option of the command line, because it may hold a password.",
+    )
+    webhook_secret: WebhookSecret = Field(
+        SecretStr(""),
+        description="Secret that webhooks are signed with (Standard Webhooks), `whsec_…`. Without one the receiver"
+        " cannot tell who calls.",
+    )
+    webhook_events: WebhookEvents = Field(
+        ("post-create", "post-finish", "post-terminate", "post-expire", "post-reject"),
+        description="What the receiver is told, as `pre-create,post-finish` or `all`. Those that nothing waits for; the"
+        " server asks before it goes on for `pre-create`, `pre-finish` and `pre-terminate`.",
+    )
+    webhook_allow_private: Boolean = Field(
+        False,
+        description="Whether the receiver may have a private address (or this machine's). Off, so that a name that"
+        " suddenly leads inside opens nothing there.",
+    )
+    webhook_timeout: PositiveSeconds = Field(
+        10.0, description="Seconds that the receiver has to answer. 10, below what clients wait for an answer."
+    )
+    webhook_on_failure: OnFailure = Field(
+        "refuse",
+        description="What a receiver that does not answer means for what it was asked. `refuse` makes clients try again"
+        " later, so that nothing gets in unseen; `allow` goes on without it.",
+    )
+    webhook_forward_headers: HeaderNames = Field(
+        (),
+        description="Header fields with credentials that the receiver is told all the same, such as `authorization`."
+        " None, because whoever reads them can act as the user.",
+    )
+    event_retention: TimeToLive = Field(
+        timedelta(days=30),
+        description="How long it is kept what happened to uploads. A month, for whoever has to look back; what the"
+        " webhook receiver has still to be told stays.",
     )
     unfinished_ttl: TimeToLive = Field(
         timedelta(days=7),
@@ -447,6 +382,16 @@ class Settings(BaseSettings):
         return self.data_dir / "uploads"
 
     @property
+    def keys_file(self) -> Path:
+        """Where the keys lie that tokens are signed with."""
+        return self.data_dir / "signing-keys.json"
+
+    @property
+    def jobs_file(self) -> Path:
+        """Where background work is kept."""
+        return self.data_dir / "jobs.db"
+
+    @property
     def embedded(self) -> bool:
         """Whether the database is a SQLite file, which belongs to one process."""
         return self.sqlalchemy_url().startswith("sqlite:")
@@ -467,10 +412,28 @@ def load(**options: object) -> Settings:
     file = _read_env_file()
     _warn_of_strangers(file)
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
         names = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors(include_input=False))
+    else:
+        if complaints := "; ".join(_contradictions(settings)):
+            raise SettingsError(complaints)
+        return settings
     raise SettingsError("; ".join(_complaint(name, given, file) for name in names))
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """What is wrong about settings that are each valid."""
+    has_key = bool(settings.jwt_public_key.get_secret_value())
+    has_url = bool(settings.jwt_jwks_url.get_secret_value())
+    if settings.auth == "external" and not settings.jwt_issuer:
+        yield f"auth external needs {PREFIX}JWT_ISSUER, {PREFIX}JWT_AUDIENCE and its keys"
+    if settings.jwt_issuer and not settings.jwt_audience:
+        yield f"{PREFIX}JWT_ISSUER needs {PREFIX}JWT_AUDIENCE: tokens made for others must not be accepted"
+    if settings.jwt_issuer and has_key == has_url:
+        yield f"{PREFIX}JWT_ISSUER needs one of {PREFIX}JWT_PUBLIC_KEY and {PREFIX}JWT_JWKS_URL"
+    if not settings.jwt_issuer and (has_key or has_url or settings.jwt_audience):
+        yield f"{PREFIX}JWT_AUDIENCE, _JWT_PUBLIC_KEY and _JWT_JWKS_URL mean nothing without {PREFIX}JWT_ISSUER"
 
 
 def prepare_data_dir(settings: Settings) -> None:
@@ -526,7 +489,7 @@ def _as_written(name: str, given: Mapping[str, object], file: Mapping[str, str])
 def _shown(name: str, value: object) -> str:
     """Return a value fit for an error message: short, in one line, and without what may be a password."""
     text = str(value)
-    if name == "database_url":
+    if Settings.model_fields[name].annotation is SecretStr:
         text = f"{text.partition('://')[0]}://..." if re.match(r"[a-z0-9+]+://", text) else "..."
     text = re.sub(r"://.*@", "://...@", text, flags=re.DOTALL)
     text = text if len(text) <= 80 else f"{text[:77]}..."
@@ -562,7 +525,3 @@ def settings_table() -> str:
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join(["| Variable | Default | Meaning |", "| --- | --- | --- |", *rows])
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{settings_table()}\n")

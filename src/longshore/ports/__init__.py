@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from longshore.events import UploadEvent
+from longshore.ports.quotas import Quotas, Usage
 from longshore.protocol.upload import Upload
 
 Sink = Callable[[memoryview], None]
@@ -37,6 +38,7 @@ class StopReason(StrEnum):
     STALLED = "stalled"
     TAKEN_OVER = "taken-over"
     SHUTTING_DOWN = "shutting-down"
+    REFUSED = "refused"
 
 
 class Body(Protocol):
@@ -145,11 +147,21 @@ class Store(Protocol):
 class Uploads(Protocol):
     """The upload records. Each call is one transaction, and has been committed when it returns."""
 
-    async def add(self, upload: Upload, *, free_space: int | None) -> None:
-        """Store a new upload.
+    async def add(
+        self,
+        upload: Upload,
+        *,
+        free_space: int | None,
+        quotas: Quotas | None = None,
+        events: Sequence[UploadEvent] = (),
+    ) -> None:
+        """Store a new upload, and the events with it.
 
-        With `free_space`, raises `protocol.errors.InsufficientStorage` in the same transaction when the upload's
-        length (0 while unknown) plus what all unfinished uploads still have to receive is more than that many bytes.
+        With `quotas`, which are its owner's, its length is set aside in the same transaction; raises
+        `protocol.errors.QuotaExceeded` where that is too much. A final upload takes its parts' place. With
+        `free_space`, raises `protocol.errors.InsufficientStorage` in the same transaction when the upload's length (0
+        while unknown) plus what all unfinished uploads still have to receive is more than that many bytes. Raises
+        `ValueError` when the id is taken.
         """
 
     async def get(self, upload_id: str) -> Upload | None:
@@ -165,14 +177,27 @@ class Uploads(Protocol):
         caller who sees to it that a checkpoint never reaches the length; beyond it none gets.
         """
 
-    async def save(self, upload: Upload) -> bool:
-        """Replace offset, length, state and times of an upload whose stored state is unfinished.
+    async def reserve(self, upload_id: str, wanted: int, *, quotas: Quotas) -> int:
+        """Set bytes aside for an unfinished upload whose length is deferred, until `wanted` are covered in total.
+
+        Returns how many are covered now: as many as the owner's quotas allow, never fewer than before. Raises
+        `protocol.errors.QuotaExceeded` when `wanted` is more than before and nothing could be added. What the upload
+        has not used is given back when it is saved. An upload that is unknown or not unfinished is covered.
+        """
+
+    async def usage(self, owner: str) -> Usage:
+        """What the owner has used of quotas, now."""
+
+    async def save(self, upload: Upload, *, events: Sequence[UploadEvent] = ()) -> bool:
+        """Replace offset, length, state and times of an upload whose stored state is unfinished; store the events.
 
         Returns False, and changes nothing, when it was not: so of two completions one wins.
         """
 
-    async def bury(self, upload: Upload) -> bool:
-        """Turn a live upload into the tombstone given, whose `expires_at` says when to forget it.
+    async def bury(self, upload: Upload, *, events: Sequence[UploadEvent] = ()) -> bool:
+        """Turn a live upload into the tombstone given, whose `expires_at` says when to forget it; store the events.
+
+        What an unfinished upload had set aside of quotas is given back.
 
         Offset, length, metadata, state and times become the tombstone's; `ValueError` unless its state is a gone one.
 

@@ -1,4 +1,4 @@
-"""The tables, as they are after the newest migration. A test holds the two together."""
+"""Uploads and their parts, and the type that every table uses for moments."""
 
 from datetime import UTC, datetime
 
@@ -91,11 +91,13 @@ uploads = Table(
     Column("expires_at", UtcDateTime),
     Column("completed_at", UtcDateTime),
     Column("purged", Boolean, nullable=False),
+    Column("owner", Text, nullable=False, server_default=""),
+    Column("charged", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("state IN ('unfinished', 'completed', 'terminated', 'expired')", name="state_known"),
     CheckConstraint("upload_offset >= 0", name="offset_not_negative"),
     CheckConstraint("upload_offset <= upload_length", name="offset_within_length"),
 )
-"""One row for each upload and each tombstone."""
+"""One row for each upload and each tombstone. `charged` are the bytes that count towards what its owner stores."""
 
 Index(
     "ix_uploads_live_expires_at",

@@ -1,0 +1,275 @@
+"""The composition root: from settings to an application. The only file that names adapters."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from longshore.app.access import Access, default_quotas, open_access
+from longshore.app.webhooks import Webhooks
+from longshore.auth.accounts import Accounts
+from longshore.config import Settings, SettingsError, load
+from longshore.db import migrate
+from longshore.db.database import Database
+from longshore.db.events import SqlEvents
+from longshore.db.quota_settings import SqlQuotas
+from longshore.db.uploads import SqlUploads
+from longshore.events import UploadEvent
+from longshore.hooks.chain import Chain
+from longshore.hooks.formats import Formats, parse_rules
+from longshore.hooks.loading import HookNotFound, load_hooks
+from longshore.http.accounts import AccountEndpoints
+from longshore.http.cors import Cors
+from longshore.http.problems import answer_http_exception
+from longshore.http.tus import Edge, TusEndpoint
+from longshore.http.usage import UsageEndpoint
+from longshore.lockers.memory import MemoryLocker
+from longshore.ports import Clock, Emit, Store
+from longshore.ports.hooks import HookEvent, PostHook
+from longshore.protocol.capabilities import EXTENSIONS, Capabilities, Limits
+from longshore.server.body import BUFFER_SIZE
+from longshore.stores.disk import DiskStore
+from longshore.uploads.allowances import Allowances
+from longshore.uploads.budget import Budget
+from longshore.uploads.service import Tuning, UploadService
+from longshore.uploads.sweep import Sweep
+
+logger = logging.getLogger(__name__)
+
+ID_BYTES = 16
+"""Random bytes in an upload's id: 128 bits, which nobody guesses."""
+
+WORKER_THREADS = 32
+"""Threads that pass bodies on, at most; more than disks can make use of, and few enough to cost nothing."""
+
+THREAD_BUFFERS = 2 * BUFFER_SIZE
+"""Bytes that such a thread may hold: two buffers, where a body is hashed."""
+
+_TOMBSTONE_TTL = timedelta(days=7)
+"""How long removed uploads answer 410 where unfinished uploads do not expire."""
+
+_FORGOTTEN_AT_ONCE = 1000
+"""Old events deleted in one transaction."""
+
+_POST_HOOKS: Mapping[str, PostHook] = {
+    "created": "post_create",
+    "completed": "post_finish",
+    "terminated": "post_terminate",
+    "expired": "post_expire",
+}
+
+_CONCATENATION = frozenset({"concatenation", "concatenation-unfinished"})
+
+
+def build(
+    settings: Settings,
+    *,
+    hooks: Sequence[object] = (),
+    emit: Emit | None = None,
+    clock: Clock | None = None,
+) -> Starlette:
+    """Put the server together as a Starlette application, to be served or mounted.
+
+    Its lifespan opens the database (and migrates an embedded one), makes the first user, starts the sweep and the
+    delivery of webhooks, and on the way out commits what is under way; an application that mounts it has to run that
+    lifespan within its own. `hooks` have their say after those of the settings; `emit` is told what happens to uploads;
+    `clock` is for tests that cannot wait. Its state has the `service`, and the `capabilities` that it offers. Raises
+    `SettingsError`.
+    """
+    clock = clock or _utc_now
+    database = Database(settings.sqlalchemy_url(), durable=settings.fsync != "never")
+    store = DiskStore(settings.uploads_dir, fsync=settings.fsync, reserve=settings.disk_reserve)
+    offered = _capabilities(settings, store)
+    locker = MemoryLocker()
+    threads = max(1, min(WORKER_THREADS, settings.buffer_memory // 2 // THREAD_BUFFERS))
+    limiter = CapacityLimiter(threads)
+    budget = Budget(settings.buffer_memory - threads * THREAD_BUFFERS)
+    webhooks = Webhooks(settings, database, clock)
+    chain = _chain(settings, hooks, webhooks)
+    allowances = Allowances(default_quotas(settings), SqlQuotas(database))
+    uploads = SqlUploads(
+        database, clock=clock, deliver=webhooks.delivered, keep_headers=settings.webhook_forward_headers
+    )
+    service = UploadService(
+        uploads=uploads,
+        store=store,
+        locker=locker,
+        limits=_limits(settings),
+        tuning=_tuning(settings),
+        clock=clock,
+        emit=_tell_all(emit or _log_event, chain, webhooks),
+        hooks=chain,
+        allowances=allowances,
+        new_id=_new_id,
+        limiter=limiter,
+    )
+    access = open_access(settings, database, clock)
+    events = SqlEvents(database)
+    sweep = Sweep(
+        service.records,
+        locker,
+        service.assembly,
+        others=_forgetting(settings, clock, uploads, events, access.accounts),
+    )
+    edge = Edge(
+        base_path=settings.base_path,
+        public_url=settings.public_url,
+        body_idle_timeout=settings.body_idle_timeout,
+    )
+    endpoint = TusEndpoint(service, offered, edge, identify=access.identify, limiter=limiter, budget=budget)
+    routes = _routes(settings.base_path, endpoint)
+    if settings.auth != "none":
+        routes.append(UsageEndpoint(uploads, allowances, access.identify).route())
+    if access.accounts is not None:
+        routes += AccountEndpoints(access.accounts, access.identify).routes()
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Cors, origins=settings.cors_origins)],
+        exception_handlers={HTTPException: answer_http_exception},
+        lifespan=_lifespan(settings, database, service, sweep, access, chain, webhooks),
+    )
+    app.router.redirect_slashes = False
+    app.state.service = service
+    app.state.capabilities = offered
+    return app
+
+
+def create() -> Starlette:
+    """Put the server together from the environment, for ASGI servers that take a factory.
+
+    `longshore serve` is the faster way: other servers deliver bodies through ASGI and drop trailers.
+    """
+    return build(load())
+
+
+def _capabilities(settings: Settings, store: Store) -> Capabilities:
+    missing = frozenset() if store.concatenates else _CONCATENATION
+    if settings.unfinished_ttl is None and settings.finished_ttl is None:
+        missing |= {"expiration"}
+    return Capabilities(
+        extensions=frozenset(EXTENSIONS) - missing,
+        max_size=settings.max_size,
+        max_metadata_size=settings.max_metadata_size,
+    )
+
+
+def _routes(base_path: str, endpoint: TusEndpoint) -> list[Route]:
+    paths = (base_path, f"{base_path}/", f"{base_path}/{{upload_id}}")
+    return [Route(path, endpoint, include_in_schema=False) for path in paths]
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_size=settings.max_size,
+        unfinished_ttl=settings.unfinished_ttl,
+        finished_ttl=settings.finished_ttl,
+        tombstone_ttl=settings.unfinished_ttl or _TOMBSTONE_TTL,
+    )
+
+
+def _tuning(settings: Settings) -> Tuning:
+    return Tuning(
+        fsync=settings.fsync,
+        checkpoint_interval=settings.checkpoint_interval,
+        lock_timeout=settings.lock_timeout,
+        stall_threshold=settings.stall_threshold,
+    )
+
+
+def _chain(settings: Settings, hooks: Sequence[object], webhooks: Webhooks) -> Chain:
+    """Formats first, which cost nothing; then the operator's classes; the receiver on the network last."""
+    try:
+        formats = [Formats(settings.allowed_extensions, parse_rules(settings.format_rules))]
+        named = load_hooks(settings.hooks)
+    except (HookNotFound, ValueError) as error:
+        raise SettingsError(str(error)) from error
+    asked = [*(formats if settings.allowed_extensions else ()), *named, *hooks, *webhooks.hooks]
+    return Chain(asked, timeout=settings.hook_timeout, inspect_size=settings.inspect_size)
+
+
+def _tell_all(emit: Emit, chain: Chain, webhooks: Webhooks) -> Emit:
+    """Tell of what happened: whoever embeds us, post-hooks, and the delivery of webhooks that there is something."""
+
+    def tell(event: UploadEvent) -> None:
+        emit(event)
+        if (name := _POST_HOOKS.get(event.type)) is not None:
+            chain.tell(name, HookEvent(upload=event.upload, request=event.request))
+        webhooks.wake()
+
+    return tell
+
+
+def _forgetting(
+    settings: Settings, clock: Clock, uploads: SqlUploads, events: SqlEvents, accounts: Accounts | None
+) -> Sequence[Callable[[], Awaitable[None]]]:
+    """What the sweep forgets besides uploads: old events, counts of days long past, sign-ins that have ended."""
+
+    async def forget_events() -> None:
+        if settings.event_retention is not None:
+            while await events.forget_events(clock() - settings.event_retention, _FORGOTTEN_AT_ONCE):
+                pass
+
+    async def forget_usage() -> None:
+        await uploads.forget_usage()
+
+    async def forget_sign_ins() -> None:
+        if accounts is not None:
+            await accounts.forget_expired()
+
+    return (forget_events, forget_usage, forget_sign_ins)
+
+
+def _lifespan(
+    settings: Settings,
+    database: Database,
+    service: UploadService,
+    sweep: Sweep,
+    access: Access,
+    chain: Chain,
+    webhooks: Webhooks,
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if settings.embedded:
+            await anyio.to_thread.run_sync(migrate.upgrade, settings.sqlalchemy_url())
+        async with database:
+            await access.ensure_admin()
+            async with webhooks.delivering(), _sweeping(sweep, settings.sweep_interval):
+                try:
+                    yield
+                finally:
+                    await service.work.drain()
+                    await chain.close()
+
+    return lifespan
+
+
+@asynccontextmanager
+async def _sweeping(sweep: Sweep, interval: float) -> AsyncIterator[None]:
+    task = asyncio.create_task(sweep.run(interval))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _new_id() -> str:
+    return secrets.token_hex(ID_BYTES)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _log_event(event: UploadEvent) -> None:
+    logger.info("upload %s: %s, %s bytes", event.type, event.upload.id, event.upload.length)

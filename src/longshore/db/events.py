@@ -1,0 +1,154 @@
+"""What happened to uploads, appended to the database in the transactions that change them."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from longshore.db import event_statements as statements
+from longshore.db.database import Database
+from longshore.db.direct import Direct
+from longshore.events import RequestInfo, UploadEvent, UploadRejected
+from longshore.protocol.upload import Upload
+
+_INSERT: Final = Direct(statements.INSERT, columns=statements.COLUMNS)
+_INSERT_NUMBERED: Final = Direct(statements.INSERT_NUMBERED, columns=statements.COLUMNS)
+_DELIVER: Final = Direct(statements.DELIVER, columns=statements.DELIVERY_COLUMNS)
+
+_write_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+_CREDENTIALS: Final = ("authorization", "proxyauthorization", "cookie")
+_CREDENTIAL_WORDS: Final = ("token", "secret", "apikey")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """An event as it was stored."""
+
+    id: int
+    """Grows with every event; the events of one upload are in the order in which they happened."""
+    type: str
+    """The stable name of the event's class in `longshore.events`."""
+    upload_id: str
+    owner: str
+    time: datetime
+    data: Mapping[str, Any]
+    """`upload` and `request` as JSON has them; of a rejected upload `code` and `detail` as well."""
+
+
+class EventLog:
+    """Appends events. Those of the types in `deliver` wait for delivery from then on.
+
+    Credentials never get into the database: of a request's headers, those that carry some are left out unless they
+    are named in `keep_headers`.
+    """
+
+    def __init__(self, *, deliver: Collection[str] = (), keep_headers: Collection[str] = ()) -> None:
+        self._deliver = frozenset(deliver)
+        self._keep = frozenset(name.lower() for name in keep_headers)
+
+    def entries(self, happened: Sequence[UploadEvent], now: datetime) -> Sequence[Mapping[str, Any]]:
+        """The rows of events that happen now, made ahead of the transaction."""
+        return [self._entry(event, now) for event in happened]
+
+    def append(self, connection: Connection, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Store the rows."""
+        for entry in entries:
+            if entry["type"] in self._deliver:
+                _deliver(connection, entry)
+            else:
+                _INSERT.change(connection, entry)
+
+    def _entry(self, event: UploadEvent, now: datetime) -> Mapping[str, Any]:
+        data: dict[str, Any] = {"upload": _upload_data(event.upload), "request": self._request_data(event.request)}
+        if isinstance(event, UploadRejected):
+            data |= {"code": event.code, "detail": event.detail}
+        return {
+            "type": event.type,
+            "upload_id": event.upload.id,
+            "owner": event.upload.owner,
+            "time": now,
+            "data": _write_json(data),
+        }
+
+    def _request_data(self, request: RequestInfo) -> dict[str, Any]:
+        return {
+            "method": request.method,
+            "uri": request.uri,
+            "remote_address": request.remote_address,
+            "headers": [header for header in request.headers if self._is_kept(header[0])],
+        }
+
+    def _is_kept(self, name: str) -> bool:
+        return not _carries_credentials(name) or name.lower() in self._keep
+
+
+# Every client sends the same few.
+@lru_cache(maxsize=1024)
+def _carries_credentials(name: str) -> bool:
+    plain = name.lower().replace("-", "").replace("_", "")
+    return plain in _CREDENTIALS or any(word in plain for word in _CREDENTIAL_WORDS)
+
+
+def _upload_data(upload: Upload) -> dict[str, Any]:
+    return {
+        "id": upload.id,
+        "owner": upload.owner,
+        "created_at": upload.created_at.isoformat(),
+        "offset": upload.offset,
+        "length": upload.length,
+        "metadata": upload.metadata,
+        "concat": upload.concat,
+        "parts": upload.parts,
+        "state": upload.state.value,
+        "expires_at": upload.expires_at and upload.expires_at.isoformat(),
+        "completed_at": upload.completed_at and upload.completed_at.isoformat(),
+    }
+
+
+def _deliver(connection: Connection, entry: Mapping[str, Any]) -> None:
+    (event_id,) = _INSERT_NUMBERED.rows(connection, entry)[0]
+    delivery = {"event_id": event_id, "state": "waiting", "generation": 0, "attempts": 0, "last_error": ""}
+    _DELIVER.change(connection, delivery | {"updated_at": entry["time"]})
+
+
+class SqlEvents:
+    """The events on SQLite or PostgreSQL, to be read and forgotten.
+
+    Each method raises `protocol.errors.Unavailable` while the database cannot answer.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def events_after(self, event_id: int, limit: int) -> Sequence[StoredEvent]:
+        """Up to `limit` events with a higher id, the lowest first.
+
+        On PostgreSQL, an event whose transaction is still under way may turn up later with a lower id than one that
+        was read: who must not miss any goes by `deliveries`.
+        """
+        parameters = {"event_id": event_id, "limit": limit}
+        return await self._database.read(lambda c: [_stored(row) for row in c.execute(statements.AFTER, parameters)])
+
+    async def forget_events(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` events from before that moment which need no delivery, or have had it.
+
+        Their deliveries go with them. Return how many events it was.
+        """
+        parameters = {"before": before, "limit": limit}
+        return await self._database.write(lambda connection: connection.execute(statements.FORGET, parameters).rowcount)
+
+
+def _stored(row: Any) -> StoredEvent:
+    return StoredEvent(
+        id=row.id,
+        type=row.type,
+        upload_id=row.upload_id,
+        owner=row.owner,
+        time=row.time,
+        data=json.loads(row.data),
+    )

@@ -1,0 +1,1 @@
+"""Hooks: the operator's say in what is uploaded, in this process and over HTTP."""

@@ -1,0 +1,163 @@
+"""One attempt at a delivery, and when the next one is due."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from itertools import count
+from typing import Final, TypeVar
+
+from longshore.hooks.webhooks.payload import event_payload
+from longshore.hooks.webhooks.sender import ReceiverFailed, Sender
+from longshore.ports import Clock
+from longshore.ports.deliveries import Deliveries, Delivery, DeliveryState, Message
+from longshore.protocol.errors import InsufficientStorage, Unavailable
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+_GONE: Final = "it answered 410: it wants no more of this"
+
+_DATABASE_WAIT: Final = 30.0
+"""Seconds between two tries to reach the database, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """When to try again, in seconds: `first`, then twice as long each time, up to `longest`; give up after `total`.
+
+    A wait is that or up to a quarter more, at random, so that receivers that come back are not met by all at once.
+    """
+
+    first: float = 1.0
+    longest: float = 3600.0
+    total: float = 24 * 3600.0
+
+    def wait(self, attempts: int, asked: float | None = None, *, jitter: float | None = None) -> float:
+        """How long to wait after so many attempts; `asked` is what the receiver wants (Retry-After), within bounds.
+
+        `jitter` lies from 0 to 1; by default it is random.
+        """
+        # Beyond 2^64 the exponent would only overflow.
+        steps = min(self.longest, self.first * 2.0 ** min(attempts - 1, 64))
+        lot = random.random() if jitter is None else jitter  # noqa: S311 - spreads load, keeps no secret
+        wait = steps * (1 + lot / 4)
+        return wait if asked is None else max(wait, min(asked, self.longest))
+
+
+class Attempts:
+    """Carries out attempts. Every one of them may be cut short by a crash, and is then made again."""
+
+    def __init__(
+        self,
+        deliveries: Deliveries,
+        sender: Sender,
+        *,
+        clock: Clock,
+        backoff: Backoff,
+        settled: Callable[[], None],
+    ) -> None:
+        """`settled` is told on the event loop when a delivery has come to its end, either way."""
+        self._deliveries = deliveries
+        self._sender = sender
+        self._clock = clock
+        self._backoff = backoff
+        self._settled = settled
+
+    def deadline(self, delivery: Delivery) -> datetime:
+        """When to give a delivery up that is being taken up now: counted from the event, or from being asked again."""
+        return max(delivery.time, delivery.updated_at) + timedelta(seconds=self._backoff.total)
+
+    async def make(self, event_id: int, generation: int, number: int, deadline: datetime) -> float | None:
+        """Try once, after `number` earlier attempts; return the seconds until the next one, None when none is due.
+
+        Waits for a database that does not answer, so that what has come of the attempt gets written down.
+        """
+        message = await self._until_done(lambda: self._deliveries.load(event_id))
+        if message is None or not _is_open(message.delivery, generation):
+            return None
+        error, asked = await self._try(message)
+        if error is None:
+            await self._end(message.delivery, number + 1, DeliveryState.DELIVERED, "")
+            return None
+        wait = self._backoff.wait(number + 1, asked)
+        if error == _GONE or self._clock() + timedelta(seconds=wait) > deadline:
+            await self._end(message.delivery, number + 1, DeliveryState.FAILED, error)
+            return None
+        logger.debug("event %d: %s; the next attempt is in %.1f s", event_id, error, wait)
+        await self._until_done(lambda: self._deliveries.note_attempt(event_id, generation, number + 1, error))
+        return wait
+
+    async def _until_done(self, call: Callable[[], Awaitable[T]]) -> T:
+        for attempts in count(1):
+            try:
+                return await call()
+            except (Unavailable, InsufficientStorage) as error:
+                wait = min(self._backoff.wait(attempts), _DATABASE_WAIT)
+                logger.warning("a delivery waits %.1f s for the database: %s", wait, error)
+                await asyncio.sleep(wait)
+        raise AssertionError("unreachable")
+
+    async def _try(self, message: Message) -> tuple[str | None, float | None]:
+        try:
+            return await self._send(event_payload(message.event), message_id(message.delivery))
+        except Exception:
+            # Our own mistake; it must not keep the other events of the upload back for ever.
+            logger.exception("event %d could not be sent", message.delivery.event_id)
+            return "it could not be sent", None
+
+    async def _send(self, payload: str, sent_as: str) -> tuple[str | None, float | None]:
+        """Send; return what went wrong, if anything did, and how long the receiver asks to be left alone."""
+        try:
+            received = await self._sender.send(payload, sent_as)
+        except ReceiverFailed as error:
+            return str(error), None
+        if 200 <= received.status < 300:
+            return None, None
+        if received.status == 410:
+            return _GONE, None
+        asked = _retry_after(received.headers, self._clock()) if received.status in (429, 503) else None
+        return f"it answered {received.status}", asked
+
+    async def _end(self, delivery: Delivery, attempts: int, state: DeliveryState, error: str) -> None:
+        event_id, generation = delivery.event_id, delivery.generation
+        settled = await self._until_done(
+            lambda: self._deliveries.settle(event_id, generation, state, attempts=attempts, error=error)
+        )
+        if settled and state is DeliveryState.FAILED:
+            logger.warning(
+                "%s: event %d of upload %s was not delivered and is given up, %s",
+                self._sender.receiver,
+                delivery.event_id,
+                delivery.upload_id,
+                error,
+            )
+        self._settled()
+
+
+def message_id(delivery: Delivery) -> str:
+    """The webhook-id: the same for every attempt, another one when the operator asks for the event again."""
+    # Not a full stop: Standard Webhooks sets the parts of what is signed apart with it.
+    again = f"_{delivery.generation}" if delivery.generation else ""
+    return f"evt_{delivery.event_id}_{delivery.upload_id}{again}"
+
+
+def _is_open(delivery: Delivery, generation: int) -> bool:
+    return delivery.generation == generation and delivery.state in (DeliveryState.WAITING, DeliveryState.QUEUED)
+
+
+def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Read Retry-After: seconds, or a date (RFC 9110, section 10.2.3); None where there is nothing to be made of it."""
+    written = headers.get("retry-after", "").strip()
+    if written.isascii() and written.isdigit():
+        return float(written[:9])
+    try:
+        moment = parsedate_to_datetime(written)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - now).total_seconds())

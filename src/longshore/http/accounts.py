@@ -1,0 +1,157 @@
+"""Signing in and out, and one's own account: the endpoints under /auth."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from longshore.auth.accounts import Accounts, Tokens
+from longshore.auth.policy import Action, require
+from longshore.auth.principal import Principal
+from longshore.auth.records import User
+from longshore.http.authentication import Identify
+from longshore.http.endpoints import InvalidRequest, answer_json, answering, read_json, read_json_or_form
+
+_LONGEST = 4096
+"""Characters of a field that are read at all; the rules for names and passwords are narrower."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Registration(_Strict):
+    """What it takes to make oneself an account."""
+
+    username: str = Field(max_length=_LONGEST)
+    password: str = Field(max_length=_LONGEST)
+    invitation: str | None = Field(None, max_length=_LONGEST)
+    """The code of an invitation, where one is needed."""
+
+
+class TokenRequest(BaseModel):
+    """A request for tokens, as OAuth 2 has it (RFC 6749, sections 4.3.2 and 6); what else clients send is ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    grant_type: Literal["password", "refresh_token"] = "password"
+    username: str | None = Field(None, max_length=_LONGEST)
+    password: str | None = Field(None, max_length=_LONGEST)
+    refresh_token: str | None = Field(None, max_length=_LONGEST)
+
+
+class Refresh(_Strict):
+    """A refresh token."""
+
+    refresh_token: str = Field(max_length=_LONGEST)
+
+
+class SignOut(_Strict):
+    """Whose session ends; without a refresh token that of the access token."""
+
+    refresh_token: str | None = Field(None, max_length=_LONGEST)
+
+
+class PasswordChange(_Strict):
+    """A new password, and the old one to show that it is the user who asks."""
+
+    current_password: str = Field(max_length=_LONGEST)
+    new_password: str = Field(max_length=_LONGEST)
+
+
+class AccountEndpoints:
+    """The handlers; each raises `TusError`s, which become problem documents."""
+
+    def __init__(self, accounts: Accounts, identify: Identify) -> None:
+        self._accounts = accounts
+        self._identify = identify
+
+    def routes(self) -> list[Route]:
+        """Where they are."""
+        return [
+            Route("/auth/register", answering(self.register), methods=["POST"]),
+            Route("/auth/token", answering(self.token), methods=["POST"]),
+            Route("/auth/refresh", answering(self.refresh), methods=["POST"]),
+            Route("/auth/logout", answering(self.logout), methods=["POST"]),
+            Route("/auth/me", answering(self.me), methods=["GET"]),
+            Route("/auth/password", answering(self.change_password), methods=["POST"]),
+        ]
+
+    async def register(self, request: Request) -> Response:
+        """Make an account: 201 with what it is."""
+        given = await read_json(request, Registration)
+        user = await self._accounts.register(given.username, given.password, given.invitation)
+        return answer_json(_shown(user), status=201)
+
+    async def token(self, request: Request) -> Response:
+        """Sign in with name and password, or go on with a refresh token."""
+        given = await read_json_or_form(request, TokenRequest)
+        if given.grant_type == "refresh_token":
+            if given.refresh_token is None:
+                raise InvalidRequest("refresh_token: Field required.")
+            return _answer_tokens(await self._accounts.refresh(given.refresh_token))
+        if given.username is None or given.password is None:
+            raise InvalidRequest("username and password: Fields required.")
+        return _answer_tokens(await self._accounts.sign_in(given.username, given.password, _address(request)))
+
+    async def refresh(self, request: Request) -> Response:
+        """Take a refresh token for new tokens; it is good once."""
+        given = await read_json(request, Refresh)
+        return _answer_tokens(await self._accounts.refresh(given.refresh_token))
+
+    async def logout(self, request: Request) -> Response:
+        """End a session: that of the refresh token given, else that of the access token."""
+        given = SignOut(refresh_token=None)
+        if request.headers.get("content-length", "0") != "0":
+            given = await read_json(request, SignOut)
+        if given.refresh_token is not None:
+            await self._accounts.sign_out(refresh_token=given.refresh_token)
+        else:
+            principal = await self._identify(request.scope)
+            await self._accounts.sign_out(session=principal.session)
+        return Response(status_code=204)
+
+    async def me(self, request: Request) -> Response:
+        """Tell who the token is for."""
+        principal = await self._identify(request.scope)
+        require(principal, Action.READ_ACCOUNT, principal.subject)
+        return answer_json(_identity(principal))
+
+    async def change_password(self, request: Request) -> Response:
+        """Change one's own password. Every access token is void then; this session goes on with its refresh token."""
+        principal = await self._identify(request.scope)
+        require(principal, Action.CHANGE_PASSWORD, principal.subject)
+        given = await read_json(request, PasswordChange)
+        await self._accounts.change_password(
+            principal.subject,
+            given.current_password,
+            given.new_password,
+            session=principal.session,
+            address=_address(request),
+        )
+        return Response(status_code=204)
+
+
+def _answer_tokens(tokens: Tokens) -> Response:
+    return answer_json(
+        {
+            "access_token": tokens.access_token,
+            "token_type": "bearer",
+            "expires_in": tokens.expires_in,
+            "refresh_token": tokens.refresh_token,
+        }
+    )
+
+
+def _shown(user: User) -> dict[str, str]:
+    return {"id": user.id, "username": user.username, "role": user.role.value}
+
+
+def _identity(principal: Principal) -> dict[str, str]:
+    return {"id": principal.subject, "username": principal.name, "role": principal.role.value}
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""

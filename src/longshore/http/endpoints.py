@@ -1,0 +1,116 @@
+"""Endpoints that take and give JSON: reading what was sent, and problem documents for everything that goes wrong."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from longshore.http.problems import InternalError
+from longshore.protocol.errors import TusError
+from longshore.protocol.reply import Reply, reply_error
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY = 64 * 1024
+"""Bytes that such a request may have: far more than any of them needs."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class InvalidRequest(TusError):
+    """The request's body is not what it should be; `detail` names the field."""
+
+    status = 422
+    code = "invalid-request"
+    title = "Invalid request"
+
+
+class BodyTooLarge(TusError):
+    """The request's body is longer than any that means something here."""
+
+    status = 413
+    code = "body-too-large"
+    title = "The body is too large"
+
+
+class BodyTypeUnsupported(TusError):
+    """The request's body is neither JSON nor, where that is taken, a form."""
+
+    status = 415
+    code = "body-type-unsupported"
+    title = "The body must be JSON"
+
+
+def answering(handler: Handler) -> Handler:
+    """Turn what the handler raises into a problem document."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except TusError as error:
+            return problem(error)
+        except Exception:
+            logger.exception("a request failed: %s %s", request.method, request.url.path)
+            return problem(InternalError())
+
+    return answer
+
+
+def problem(error: TusError) -> Response:
+    """The problem document of an error. These endpoints are no part of tus, and do not claim to be."""
+    reply: Reply = reply_error(error)
+    headers = {name: value for name, value in reply.headers if name != "Tus-Resumable"}
+    return Response(reply.body, reply.status, headers)
+
+
+def answer_json(content: Mapping[str, Any], *, status: int = 200) -> Response:
+    """Answer with JSON that nobody keeps: it is of somebody's account (RFC 6749, section 5.1)."""
+    return JSONResponse(content, status, {"Cache-Control": "no-store"})
+
+
+async def read_json(request: Request, model: type[Model]) -> Model:
+    """The request's body, JSON, as a model. Raises `BodyTypeUnsupported`, `BodyTooLarge` and `InvalidRequest`."""
+    if _media_type(request) != "application/json":
+        raise BodyTypeUnsupported("Send Content-Type: application/json.")
+    return _validate(model, await _read(request))
+
+
+async def read_json_or_form(request: Request, model: type[Model]) -> Model:
+    """The same, but forms (application/x-www-form-urlencoded) are taken as well."""
+    if _media_type(request) != "application/x-www-form-urlencoded":
+        return await read_json(request, model)
+    try:
+        pairs = parse_qsl((await _read(request)).decode("ascii"), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise InvalidRequest("The form is not valid.") from None
+    if len(dict(pairs)) < len(pairs):
+        raise InvalidRequest("A field of the form appears twice.")
+    return _validate(model, json.dumps(dict(pairs)).encode())
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MAX_BODY:
+            raise BodyTooLarge(f"At most {MAX_BODY} bytes are taken here.", limit=MAX_BODY)
+    return bytes(body)
+
+
+def _validate(model: type[Model], body: bytes) -> Model:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    where = ".".join(str(step) for step in first["loc"])
+    raise InvalidRequest(f"{where}: {first['msg']}." if where else f"{first['msg']}.")
