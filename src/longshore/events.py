@@ -1,9 +1,13 @@
 """What happened, as frozen values. Whoever is told (log, hub, webhooks) is told with one of these."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from functools import lru_cache
+from typing import ClassVar, Final
 
 from longshore.protocol.upload import Upload
+
+_CREDENTIALS: Final = frozenset({"authorization", "proxyauthorization", "cookie"})
+_CREDENTIAL_WORDS: Final = ("token", "secret", "apikey")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,14 @@ class RequestInfo:
     """`host:port` of the client, as far as proxies are trusted."""
     headers: tuple[tuple[str, str], ...] = ()
     """Header fields by lower-case name, in the order sent, credentials among them: pass on with care."""
+
+
+# Every client sends the same few.
+@lru_cache(maxsize=1024)
+def carries_credentials(name: str) -> bool:
+    """Whether a header field of this name is one that lets whoever reads it act as the client."""
+    plain = name.lower().replace("-", "").replace("_", "")
+    return plain in _CREDENTIALS or any(word in plain for word in _CREDENTIAL_WORDS)
 
 
 @dataclass(frozen=True, slots=True)

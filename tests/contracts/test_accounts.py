@@ -1,10 +1,12 @@
 """The contract of `auth.records.AccountRecords`, over every database."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection, text
 
 from longshore.auth.errors import InvitationInvalid, LastAdmin, UsernameTaken
 from longshore.auth.principal import Role
@@ -265,6 +267,32 @@ async def test_of_admins_who_demote_each_other_one_is_left(records: AccountRecor
     came = await asyncio.gather(*changes, return_exceptions=True)
     assert [type(one) for one in came if one is not True] == [LastAdmin]
     assert len([one for one in await records.users() if one.role is Role.ADMIN and not one.disabled]) == 1
+
+
+async def test_an_admin_whom_another_process_demotes_just_now_does_not_count(postgres_url: str) -> None:
+    demoted, go_on = threading.Event(), threading.Event()
+
+    def demote(connection: Connection) -> None:
+        connection.execute(text("UPDATE users SET role = 'user' WHERE id = 'local:second'"))
+        demoted.set()
+        assert go_on.wait(10)
+
+    async with Database(postgres_url) as one, Database(postgres_url) as other:
+        await add(SqlAccounts(one), ROOT, user("second", role=Role.ADMIN))
+        first = asyncio.create_task(one.write(demote))
+        await asyncio.to_thread(demoted.wait, 10)
+        second = asyncio.create_task(SqlAccounts(other).set_role(ROOT.id, Role.USER))
+        while not second.done() and not await one.read(_somebody_waits):
+            pass
+        go_on.set()
+        await first
+        with pytest.raises(LastAdmin):
+            await second
+
+
+def _somebody_waits(connection: Connection) -> bool:
+    waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass)"
+    return bool(connection.execute(text(waiting)).scalar_one())
 
 
 # Sessions

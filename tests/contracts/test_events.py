@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
-from tests.contracts.accounts import Days
+from tests.contracts.charges import Days
 
 from longshore.db.database import Database
 from longshore.db.events import SqlEvents, StoredEvent

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, select
-from tests.contracts.accounts import Days, check_accounts
+from tests.contracts.charges import Days, check_charges
 
 from longshore.db.database import Database
 from longshore.db.quota_settings import SqlQuotas
@@ -117,7 +117,7 @@ async def test_a_declared_length_is_reserved_then_used(uploads: SqlUploads) -> N
 async def test_an_empty_upload_counts_for_nothing(uploads: SqlUploads, database: Database) -> None:
     await add(uploads, completed(unfinished("a", 0)), quotas=Quotas(daily=0, monthly=0, stored=0, size=0, unfinished=0))
     assert await figures(uploads) == (0, 0, 0, 0)
-    await check_accounts(database)
+    await check_charges(database)
 
 
 async def test_nobodys_uploads_are_not_counted(uploads: SqlUploads, database: Database) -> None:
@@ -212,7 +212,7 @@ async def test_what_is_refused_for_another_reason_takes_nothing(uploads: SqlUplo
     with pytest.raises(ValueError, match="already"):
         await uploads.add(unfinished("a"), free_space=None, quotas=NOTHING)
     assert await figures(uploads) == (0, 100, 100, 1)
-    await check_accounts(database)
+    await check_charges(database)
 
 
 # Giving back
@@ -274,7 +274,7 @@ async def test_what_was_reserved_too_much_is_given_back_the_newest_day_first(
     assert await uploads.save(completed(upload, 50))
     assert await figures(uploads) == (0, 0, 50, 0)
     assert (await uploads.usage("ann")).monthly.used == 50
-    await check_accounts(database)
+    await check_charges(database)
 
 
 async def test_an_upload_that_goes_gives_back_to_every_day(uploads: SqlUploads, days: Days, database: Database) -> None:
@@ -285,7 +285,7 @@ async def test_an_upload_that_goes_gives_back_to_every_day(uploads: SqlUploads, 
     assert await uploads.bury(tombstone(unfinished("a", None)))
     assert (await uploads.usage("ann")).monthly.reserved == 0
     assert await figures(uploads) == (0, 0, 0, 0)
-    await check_accounts(database)
+    await check_charges(database)
 
 
 async def test_a_length_that_is_declared_later_is_reserved_before(uploads: SqlUploads, database: Database) -> None:
@@ -294,7 +294,7 @@ async def test_a_length_that_is_declared_later_is_reserved_before(uploads: SqlUp
     assert await uploads.save(replace(unfinished("a", 100), offset=10))
     assert await figures(uploads) == (0, 100, 100, 1)
     assert await uploads.reserve("a", 100, quotas=Quotas(daily=0)) == 100
-    await check_accounts(database)
+    await check_charges(database)
 
 
 async def test_bytes_that_nobody_reserved_are_counted_when_they_are_saved(
@@ -306,7 +306,7 @@ async def test_bytes_that_nobody_reserved_are_counted_when_they_are_saved(
     assert await figures(uploads) == (0, 30, 30, 1)
     assert await uploads.save(replace(upload, offset=30, length=90))
     assert await figures(uploads) == (0, 90, 90, 1)
-    await check_accounts(database)
+    await check_charges(database)
 
 
 @pytest.mark.parametrize("quota", ["size", "daily", "monthly", "stored"])
@@ -361,7 +361,7 @@ async def test_a_final_upload_takes_its_parts_place(uploads: SqlUploads, databas
     assert await figures(uploads) == (100, 0, 100, 0)
     assert await uploads.bury(tombstone(completed(whole)))
     assert await figures(uploads) == (100, 0, 0, 0)
-    await check_accounts(database)
+    await check_charges(database)
 
 
 async def test_a_final_upload_of_a_part_many_times_needs_room_for_the_rest(
@@ -374,7 +374,7 @@ async def test_a_final_upload_of_a_part_many_times_needs_room_for_the_rest(
     await add(uploads, whole, quotas=Quotas(stored=180))
     assert await uploads.save(completed(whole))
     assert (await uploads.usage("ann")).stored == 180
-    await check_accounts(database)
+    await check_charges(database)
 
 
 async def test_two_final_uploads_do_not_take_the_same_place(uploads: SqlUploads, database: Database) -> None:
@@ -386,7 +386,7 @@ async def test_two_final_uploads_do_not_take_the_same_place(uploads: SqlUploads,
         assert await uploads.save(completed(final(name, p, length=60)))
     assert (await uploads.usage("ann")).stored == 120
     await refused(uploads, final("h", p, length=60), quotas)
-    await check_accounts(database)
+    await check_charges(database)
 
 
 async def test_a_final_upload_has_a_size_and_is_unfinished_too(uploads: SqlUploads) -> None:
@@ -411,7 +411,7 @@ async def test_a_length_that_a_final_upload_learns_later_can_be_reserved(
     assert await figures(uploads) == (60, 0, 120, 1)
     assert await uploads.save(completed(whole, 120))
     assert await figures(uploads) == (60, 0, 120, 0)
-    await check_accounts(database)
+    await check_charges(database)
 
 
 async def test_an_unfinished_final_upload_gives_its_place_back(uploads: SqlUploads, database: Database) -> None:
@@ -420,7 +420,7 @@ async def test_an_unfinished_final_upload_gives_its_place_back(uploads: SqlUploa
     assert await figures(uploads) == (60, 0, 120, 1)
     assert await uploads.bury(tombstone(final("f", p, p, length=120)))
     assert await figures(uploads) == (60, 0, 60, 0)
-    await check_accounts(database)
+    await check_charges(database)
 
 
 async def test_anothers_parts_stay_in_their_place(uploads: SqlUploads, database: Database) -> None:
@@ -429,7 +429,7 @@ async def test_anothers_parts_stay_in_their_place(uploads: SqlUploads, database:
     await add(uploads, theirs)
     assert await uploads.save(completed(theirs))
     assert [(await uploads.usage(owner)).stored for owner in ("ann", "root")] == [60, 60]
-    await check_accounts(database)
+    await check_charges(database)
 
 
 async def test_a_final_upload_of_more_parts_than_fit_one_statement(uploads: SqlUploads, database: Database) -> None:
@@ -439,7 +439,7 @@ async def test_a_final_upload_of_more_parts_than_fit_one_statement(uploads: SqlU
     await add(uploads, whole, quotas=Quotas(stored=1100))
     assert await uploads.save(completed(whole))
     assert await figures(uploads) == (1100, 0, 1100, 0)
-    await check_accounts(database)
+    await check_charges(database)
 
 
 # At once
@@ -458,7 +458,7 @@ async def test_as_many_fit_at_once_as_the_quota_allows(uploads: SqlUploads, data
 
     assert sum(await asyncio.gather(*(create(n) for n in range(50)))) == 10
     assert await figures(uploads) == (0, 1000, 1000, 10)
-    await check_accounts(database)
+    await check_charges(database)
 
 
 async def test_reserving_at_once_does_not_overshoot(uploads: SqlUploads) -> None:
@@ -489,7 +489,7 @@ async def test_everything_at_once_comes_out_even(uploads: SqlUploads, database: 
 
     await asyncio.gather(*(live(n) for n in range(24)))
     assert await figures(uploads, "ann") == (12 * 120, 0, 8 * 220, 0)
-    await check_accounts(database)
+    await check_charges(database)
 
 
 # Clearing up

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,7 +35,7 @@ class Access:
 
     identify: Identify
     accounts: Accounts | None = None
-    admin_password: str | None = None
+    admin_password: str | None = field(default=None, repr=False)
 
     async def ensure_admin(self) -> None:
         """Make the first user where there is none, and show a password that was made up, this once."""

@@ -10,18 +10,10 @@ from longshore.db.database import Database
 from longshore.db.deliveries import SqlDeliveries
 from longshore.db.jobs import prepare_jobs_file
 from longshore.hooks.webhooks.blocking import WebhookHook
+from longshore.hooks.webhooks.payload import EVENT_TYPES
 from longshore.hooks.webhooks.relay import Relay
 from longshore.hooks.webhooks.sender import Sender
 from longshore.ports import Clock
-
-_EVENTS = {
-    "post-create": "created",
-    "post-finish": "completed",
-    "post-terminate": "terminated",
-    "post-expire": "expired",
-    "post-reject": "rejected",
-}
-"""The events that are delivered, by the names that the receiver knows them by."""
 
 
 class Webhooks:
@@ -53,7 +45,7 @@ class Webhooks:
         """The types of the events that the receiver is told of."""
         if self._sender is None:
             return ()
-        return [_EVENTS[name] for name in self._settings.webhook_events if name in _EVENTS]
+        return [EVENT_TYPES[name] for name in self._settings.webhook_events if name in EVENT_TYPES]
 
     def wake(self) -> None:
         """Say that something may have happened that the receiver is to be told of. Event loop only."""

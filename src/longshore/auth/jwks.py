@@ -177,15 +177,11 @@ def _jwk(entry: Any) -> _Jwk | None:
         return None
     if not isinstance(kid, str | None) or not isinstance(algorithm, str | None):
         return None
+    # One that was published with its private half is of none of these kinds.
     return _Jwk(kid, algorithm, key) if any(fits(key) for fits in ALGORITHMS.values()) else None
 
 
 def _is_for_verifying(entry: Mapping[str, Any]) -> bool:
-    """Whether a key may verify signatures (RFC 7517, section 4). One published with its private half is nobody's."""
+    """Whether a key may verify signatures (RFC 7517, section 4)."""
     operations = entry.get("key_ops", ["verify"])
-    return (
-        entry.get("use", "sig") == "sig"
-        and isinstance(operations, list)
-        and "verify" in operations
-        and "d" not in entry
-    )
+    return entry.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations

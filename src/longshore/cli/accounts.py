@@ -1,16 +1,19 @@
-"""What the commands do with accounts: open them, do one thing, and make errors a line."""
+"""What the commands do with accounts: open them and do one thing."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import click
 
-from longshore.auth.accounts import Accounts
 from longshore.cli import database
 from longshore.config import Settings, load, prepare_data_dir
-from longshore.protocol.errors import TusError
+
+if TYPE_CHECKING:
+    # Takes long to import, and --help is to be quick.
+    from longshore.auth.accounts import Accounts
 
 T = TypeVar("T")
 
@@ -28,16 +31,12 @@ def ready(data_dir: str | None) -> Settings:
     return settings
 
 
-def with_accounts(settings: Settings, work: Callable[[Accounts], Awaitable[T]]) -> T:
-    """Do something with the accounts. Their refusals become one line."""
-    try:
-        return asyncio.run(_with_accounts(settings, work))
-    except TusError as error:
-        raise click.ClickException(error.detail.rstrip(".")) from None
+def with_accounts(settings: Settings, work: Callable[["Accounts"], Awaitable[T]]) -> T:
+    """Do something with the accounts. Raises `TusError`, which `main` makes a line."""
+    return asyncio.run(_with_accounts(settings, work))
 
 
-async def _with_accounts(settings: Settings, work: Callable[[Accounts], Awaitable[T]]) -> T:
-    # Imported here, so that --help is quick.
+async def _with_accounts(settings: Settings, work: Callable[["Accounts"], Awaitable[T]]) -> T:
     from longshore.app.access import open_accounts
 
     async with open_accounts(settings, now) as accounts:
@@ -45,11 +44,16 @@ async def _with_accounts(settings: Settings, work: Callable[[Accounts], Awaitabl
 
 
 def read_password() -> str:
-    """Ask for a password twice on a terminal; take one line where there is none."""
-    stream = click.get_text_stream("stdin")
-    if stream.isatty():
-        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    password: str = stream.readline().rstrip("\r\n")
+    """Ask for a password twice on a terminal; take one line of standard input where there is none."""
+    # There is no standard input at all where it was closed.
+    stdin: TextIO | None = sys.stdin
+    if stdin and stdin.isatty():
+        entered: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return entered
+    try:
+        password = stdin.readline().rstrip("\r\n") if stdin else ""
+    except UnicodeDecodeError:
+        raise click.UsageError("the password is not text in this system's encoding") from None
     if not password:
         raise click.UsageError("no password: type it, or give it on standard input")
     return password

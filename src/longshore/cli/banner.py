@@ -1,6 +1,7 @@
 """What the server says when it is up: where it listens, where data lives, and what is enabled."""
 
 from longshore.config import Settings
+from longshore.config.values import written_duration, written_size
 from longshore.protocol.capabilities import Capabilities
 
 
@@ -29,7 +30,7 @@ def _auth(settings: Settings) -> str:
 
 
 def _limits(settings: Settings) -> str:
-    size = "no largest size" if settings.max_size is None else f"at most {settings.max_size} bytes"
+    size = "no largest size" if settings.max_size is None else f"at most {written_size(settings.max_size)}"
     unfinished = settings.unfinished_ttl
-    expiry = "never expire" if unfinished is None else f"expire after {unfinished}"
+    expiry = "never expire" if unfinished is None else f"expire after {written_duration(unfinished)}"
     return f"{size}; unfinished uploads {expiry}"

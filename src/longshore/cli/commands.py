@@ -11,6 +11,7 @@ from longshore.cli.token import token
 from longshore.cli.user import user
 from longshore.cli.webhook import webhook
 from longshore.config import SettingsError
+from longshore.protocol.errors import TusError
 
 FAILED = 2
 
@@ -40,8 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(error.format_message())
     except SettingsError as error:
         _complain(str(error))
+    except TusError as error:
+        _complain(error.detail.rstrip("."))
     except click.Abort:
-        return 0  # Ctrl-C: how one stops a server that runs in a terminal, once it has shut down
+        # Ctrl-C or Ctrl-D at a prompt. A server that runs ends by itself then.
+        _complain("stopped")
     return FAILED
 
 

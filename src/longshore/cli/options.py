@@ -4,13 +4,12 @@ Values are passed on as the strings they are: `config.load` checks them, and its
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from longshore.config import PREFIX, default, option, summary
+from longshore.config import PREFIX, default, kinds, option, summary
 
-T = TypeVar("T")
 Command = Callable[..., Any]
 
 
@@ -33,12 +32,12 @@ def _decorator(name: str) -> Callable[[Command], Command]:
     return click.option(flag, name, metavar=name.rpartition("_")[2].upper(), help=text)
 
 
-def parsed(flag: str, text: str, parse: Callable[[object], T]) -> T:
-    """Read an option as the setting of that kind is read. Raises `click.UsageError`."""
+def parsed(flag: str, text: str, kind: Any) -> Any:
+    """Read an option as a setting of that kind is read. Raises `click.UsageError`."""
     try:
-        return parse(text)
-    except ValueError:
-        raise click.UsageError(f"{flag}={text} is not valid") from None
+        return kinds.read(kind, text)
+    except ValueError as error:
+        raise click.UsageError(f"{flag}={text} is not valid: use {error}") from None
 
 
 EPILOG = (

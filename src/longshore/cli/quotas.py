@@ -10,7 +10,8 @@ from longshore.auth.principal import Role
 from longshore.cli import options
 from longshore.cli.accounts import ready, with_accounts
 from longshore.config import Settings
-from longshore.config.kinds import count_or_none, size_or_none, written_size
+from longshore.config.kinds import OptionalCount, OptionalSize
+from longshore.config.values import written_size
 from longshore.ports.quotas import Quotas
 
 _DEFAULT = "default"
@@ -31,7 +32,7 @@ def quota(name: str | None, role: str | None, subject: str | None, data_dir: str
 
     A user's own win over the role's, and those over the settings LONGSHORE_QUOTA_….
     """
-    if sum(value is not None for value in (name, role, subject)) != 1:
+    if sum(map(bool, (name, role, subject))) != 1:
         raise click.UsageError("give a user's NAME, or --role, or --subject")
     changes = {quota: _parse(quota, text) for quota, text in given.items() if text is not None}
     settings = ready(data_dir)
@@ -44,14 +45,15 @@ def quota(name: str | None, role: str | None, subject: str | None, data_dir: str
 def _parse(quota: str, text: str) -> int | str | None:
     if text.strip().lower() == _DEFAULT:
         return _DEFAULT
-    return options.parsed(f"--{quota}", text, count_or_none if quota == "unfinished" else size_or_none)
+    allowed: int | None = options.parsed(f"--{quota}", text, OptionalCount if quota == "unfinished" else OptionalSize)
+    return allowed
 
 
 def _holder(settings: Settings, name: str | None, role: str | None, subject: str | None) -> tuple[str, str]:
     """Whose quotas these are, as they are stored, and the role whose quotas hold where there are none of their own."""
-    if role is not None:
+    if role:
         return f"role:{role}", role
-    if subject is not None:
+    if subject:
         return f"user:{subject}", Role.USER.value
     account = with_accounts(settings, lambda accounts: accounts.user(name or ""))
     return f"user:{account.id}", account.role.value

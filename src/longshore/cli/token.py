@@ -6,7 +6,7 @@ import click
 
 from longshore.cli import options
 from longshore.cli.accounts import now, ready, with_accounts
-from longshore.config.kinds import duration
+from longshore.config.kinds import Duration
 
 _KEEP_FOR = timedelta(days=366)
 """How long a key stays good that signs no more: longer than tokens should live."""
@@ -23,7 +23,7 @@ def token() -> None:
 @options.settings("data_dir")
 def issue(name: str, ttl: str, data_dir: str | None) -> None:
     """Print an access token. It ends early when the user is disabled or gets another password."""
-    lifetime = options.parsed("--ttl", ttl, duration)
+    lifetime: timedelta = options.parsed("--ttl", ttl, Duration)
     if lifetime > _KEEP_FOR:
         raise click.UsageError("--ttl: a token lives a year at most")
     click.echo(with_accounts(ready(data_dir), lambda accounts: accounts.issue_token(name, lifetime)))

@@ -1,6 +1,7 @@
 """`longshore user`: accounts and their quotas."""
 
 import json
+from datetime import timedelta
 
 import click
 
@@ -8,7 +9,7 @@ from longshore.auth.principal import Role
 from longshore.auth.records import User
 from longshore.cli import options, quotas
 from longshore.cli.accounts import read_password, ready, with_accounts
-from longshore.config.kinds import duration
+from longshore.config.kinds import Duration
 
 _role = click.Choice([role.value for role in Role])
 
@@ -97,8 +98,8 @@ def role(name: str, role: str, data_dir: str | None) -> None:
 @options.settings("data_dir")
 def invite(role: str, ttl: str, data_dir: str | None) -> None:
     """Print a code with which one person can register, where LONGSHORE_REGISTRATION is invite."""
-    until = options.parsed("--ttl", ttl, duration)
-    click.echo(with_accounts(ready(data_dir), lambda accounts: accounts.invite(Role(role), until)))
+    lifetime: timedelta = options.parsed("--ttl", ttl, Duration)
+    click.echo(with_accounts(ready(data_dir), lambda accounts: accounts.invite(Role(role), lifetime)))
 
 
 user.add_command(quotas.quota)

@@ -9,6 +9,8 @@ from longshore.cli import options
 from longshore.cli.accounts import ready
 from longshore.ports.deliveries import Delivery, DeliveryState
 
+_BIGGEST_ID = 2**63 - 1
+
 
 @click.group(epilog=options.EPILOG)
 def webhook() -> None:
@@ -52,7 +54,7 @@ def _line(delivery: Delivery) -> str:
 
 
 @webhook.command(epilog=options.EPILOG)
-@click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.argument("ids", metavar="ID...", type=click.IntRange(1, _BIGGEST_ID), nargs=-1, required=True)
 @options.settings("data_dir")
 def redeliver(ids: tuple[int, ...], data_dir: str | None) -> None:
     """Tell the receiver again of these events. A running server does so within seconds, another one when it starts."""

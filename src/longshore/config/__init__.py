@@ -45,6 +45,7 @@ from longshore.config.kinds import (
     OptionalCount,
     OptionalSize,
     Origins,
+    Password,
     PlainText,
     Port,
     PositiveSeconds,
@@ -124,7 +125,7 @@ class Settings(BaseSettings):
         " one; `external` the issuer's alone; `none` lets everybody in and does everything for them, which is for"
         " trying out and for servers behind a proxy that checks.",
     )
-    admin_password: Secret = Field(
+    admin_password: Password = Field(
         SecretStr(""),
         description="Password of the user `admin`, who is created when there are no users at all. Empty makes one up"
         " and prints it once, so that there is never a password that everybody knows.",

@@ -34,4 +34,4 @@ def fetch(driver: sqlite3.Connection, sql: str, parameters: Sequence[Any] = ()) 
 
 def as_sqlalchemy(error: Exception, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> StatementError:
     """Turn an error into what SQLAlchemy would have raised for it: an `IntegrityError` of the driver into its own."""
-    return DBAPIError.instance(sql, cast(Any, parameters), error, sqlite3.Error)
+    return DBAPIError.instance(sql, cast(Any, parameters), error, sqlite3.Error, hide_parameters=True)

@@ -62,7 +62,9 @@ def open_sqlite(url: URL, *, connections: int, durable: bool, writes: bool, fore
     connection refuses to write. Nobody begins a transaction but who says so in SQL: see `BEGIN_WRITING`.
     """
     if is_memory(url):
-        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            url, poolclass=StaticPool, hide_parameters=True, connect_args={"check_same_thread": False}
+        )
     else:
         _create_private(str(url.database))
         engine = create_engine(
@@ -70,6 +72,8 @@ def open_sqlite(url: URL, *, connections: int, durable: bool, writes: bool, fore
             pool_size=connections,
             max_overflow=0,
             pool_timeout=BUSY_TIMEOUT,
+            # Among the parameters are hashes of passwords, and errors end up in logs.
+            hide_parameters=True,
             connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT},
         )
     pragmas = _pragmas(durable=durable, writes=writes, foreign_keys=foreign_keys)
@@ -125,6 +129,7 @@ def open_postgres(url: URL, *, connections: int, durable: bool, patient: bool = 
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args=_unless_given(arguments, url.query),
     )
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -12,7 +11,7 @@ from sqlalchemy import Connection
 from longshore.db import event_statements as statements
 from longshore.db.database import Database
 from longshore.db.direct import Direct
-from longshore.events import RequestInfo, UploadEvent, UploadRejected
+from longshore.events import RequestInfo, UploadEvent, UploadRejected, carries_credentials
 from longshore.protocol.upload import Upload
 
 _INSERT: Final = Direct(statements.INSERT, columns=statements.COLUMNS)
@@ -20,9 +19,6 @@ _INSERT_NUMBERED: Final = Direct(statements.INSERT_NUMBERED, columns=statements.
 _DELIVER: Final = Direct(statements.DELIVER, columns=statements.DELIVERY_COLUMNS)
 
 _write_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-_CREDENTIALS: Final = ("authorization", "proxyauthorization", "cookie")
-_CREDENTIAL_WORDS: Final = ("token", "secret", "apikey")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +80,7 @@ class EventLog:
         }
 
     def _is_kept(self, name: str) -> bool:
-        return not _carries_credentials(name) or name.lower() in self._keep
-
-
-# Every client sends the same few.
-@lru_cache(maxsize=1024)
-def _carries_credentials(name: str) -> bool:
-    plain = name.lower().replace("-", "").replace("_", "")
-    return plain in _CREDENTIALS or any(word in plain for word in _CREDENTIAL_WORDS)
+        return not carries_credentials(name) or name.lower() in self._keep
 
 
 def _upload_data(upload: Upload) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Charge(NamedTuple):
     concat: str
 
 
-def lock(connection: Connection, owner: str) -> None:
+def lock_totals(connection: Connection, owner: str) -> None:
     """Keep everybody else out of the owner's account until the end of the transaction."""
     if connection.dialect.name == "postgresql":
         connection.execute(statements.LOCK, {"account": owner})
@@ -60,7 +60,7 @@ def lock(connection: Connection, owner: str) -> None:
 # The four changes
 
 
-def open_account(connection: Connection, upload: Upload, quotas: Quotas | None, day: date) -> int:
+def charge_new(connection: Connection, upload: Upload, quotas: Quotas | None, day: date) -> int:
     """Charge a new upload to its owner; return its `charged`. Due before the record is added.
 
     Raises `protocol.errors.QuotaExceeded`.
@@ -85,12 +85,12 @@ def open_account(connection: Connection, upload: Upload, quotas: Quotas | None, 
     return amount
 
 
-def extend(connection: Connection, upload_id: str, wanted: int, quotas: Quotas, day: date) -> int:
+def charge_more(connection: Connection, upload_id: str, wanted: int, quotas: Quotas, day: date) -> int:
     """Charge an unfinished upload with more, up to `wanted` in total: see `ports.Uploads.reserve`."""
     owner = connection.execute(statements.OWNER, {"upload_id": upload_id}).scalar()
     if not owner:
         return wanted
-    lock(connection, owner)
+    lock_totals(connection, owner)
     charge = read_charge(connection, upload_id)
     if charge is None or charge.state != State.UNFINISHED:
         return wanted
@@ -105,7 +105,7 @@ def extend(connection: Connection, upload_id: str, wanted: int, quotas: Quotas, 
     return charge.charged + granted
 
 
-def settle(connection: Connection, upload: Upload, charged: int, day: date) -> None:
+def settle_charge(connection: Connection, upload: Upload, charged: int, day: date) -> None:
     """Bring the account in line with an upload that has just been saved, and was charged so much before."""
     if upload.is_final:
         if upload.state is State.COMPLETED:
@@ -123,7 +123,7 @@ def settle(connection: Connection, upload: Upload, charged: int, day: date) -> N
         _close(connection, upload.owner, 0)
 
 
-def close(connection: Connection, upload: Upload, before: Charge) -> None:
+def release_charge(connection: Connection, upload: Upload, before: Charge) -> None:
     """Give back what an upload that has just been buried had set aside, and its place in what is stored."""
     if before.state == State.UNFINISHED:
         connection.execute(statements.GIVE_BACK_ALL, {"account": upload.owner, "reserved_for": upload.id})

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from sqlalchemy import Connection, CursorResult, Executable
 
-from longshore.db import quotas as accounts
+from longshore.db import quotas as charging
 from longshore.db import statements
 from longshore.db.database import Database
 from longshore.db.direct import Direct
@@ -69,7 +69,7 @@ class SqlUploads:
 
         def insert(connection: Connection) -> None:
             if upload.owner:
-                row["charged"] = accounts.open_account(connection, upload, quotas, _day(now))
+                row["charged"] = charging.charge_new(connection, upload, quotas, _day(now))
             if free_space is not None:
                 ensure_room(connection, upload.length or 0, free_space)
             if not _INSERT.change(connection, row):
@@ -103,16 +103,16 @@ class SqlUploads:
     async def reserve(self, upload_id: str, wanted: int, *, quotas: Quotas) -> int:
         """Set bytes aside. For a final upload `wanted` is its length, now that it is known: all of it or nothing."""
         day = _day(self._clock())
-        return await self._database.write(lambda c: accounts.extend(c, upload_id, wanted, quotas, day))
+        return await self._database.write(lambda c: charging.charge_more(c, upload_id, wanted, quotas, day))
 
     async def usage(self, owner: str) -> Usage:
         day = _day(self._clock())
-        return await self._database.read(lambda connection: accounts.read_usage(connection, owner, day))
+        return await self._database.read(lambda connection: charging.read_usage(connection, owner, day))
 
     async def forget_usage(self) -> int:
         """Delete what no quota looks at any more: usage from before last month. Return how many rows it was."""
         day = _day(self._clock())
-        return await self._database.write(lambda connection: accounts.forget_usage(connection, day))
+        return await self._database.write(lambda connection: charging.forget_usage(connection, day))
 
     async def save(self, upload: Upload, *, events: Sequence[UploadEvent] = ()) -> bool:
         now = self._clock()
@@ -194,10 +194,10 @@ def _save(connection: Connection, upload: Upload, changes: Mapping[str, Any]) ->
 def _save_owned(connection: Connection, upload: Upload, changes: Mapping[str, Any]) -> bool:
     # An upload that only moves on within a known length leaves the account alone.
     if upload.state is State.COMPLETED or upload.length is None:
-        accounts.lock(connection, upload.owner)
+        charging.lock_totals(connection, upload.owner)
     rows = _SAVE_CHARGED.rows(connection, changes)
     if rows:
-        accounts.settle(connection, upload, rows[0][0], _day(changes["now"]))
+        charging.settle_charge(connection, upload, rows[0][0], _day(changes["now"]))
     return bool(rows)
 
 
@@ -206,11 +206,11 @@ def _bury(connection: Connection, upload: Upload, changes: Mapping[str, Any]) ->
 
 
 def _bury_owned(connection: Connection, upload: Upload, changes: Mapping[str, Any]) -> bool:
-    accounts.lock(connection, upload.owner)
-    before = accounts.read_charge(connection, upload.id)
+    charging.lock_totals(connection, upload.owner)
+    before = charging.read_charge(connection, upload.id)
     buried = _bury(connection, upload, changes)
     if buried and before is not None:
-        accounts.close(connection, upload, before)
+        charging.release_charge(connection, upload, before)
     return buried
 
 

@@ -1,16 +1,16 @@
 """The hooks of a server, asked and told in order, each within a time limit."""
 
 import asyncio
-import inspect
+import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final, get_args
+from functools import partial
+from typing import Final, get_args
 
-import anyio.to_thread
-from anyio import CapacityLimiter
-
+from longshore.hooks.answers import BadAnswer, check_refusal, checked_changes
+from longshore.hooks.calling import Method, Threads, TookTooLong
 from longshore.ports.hooks import Changes, HookEvent, HookName, PostHook, PreHook
 from longshore.protocol.errors import TusError, Unavailable
 from longshore.protocol.metadata import format_metadata
@@ -22,8 +22,8 @@ NAMES: Final[tuple[HookName, ...]] = (*get_args(PreHook), *get_args(PostHook))
 WAITING: Final = 10_000
 """Events that may wait for slow post-hooks; beyond that the newest are dropped, and the log says so."""
 
-_THREADS: Final = 8
-"""Threads for hooks that are plain functions."""
+_THREADS: Final = 4
+"""Threads for hooks that are plain functions: so many for those that requests wait for, and as many for the others."""
 
 _CLOSING: Final = 5.0
 """Seconds that post-hooks get to finish when the server stops."""
@@ -36,15 +36,6 @@ class HookFailed(Unavailable):
     title = "A hook of this server failed"
 
 
-class _Method:
-    """One method of one hook."""
-
-    def __init__(self, hook: object, name: HookName, timeout: float) -> None:
-        self.call: Callable[[HookEvent], Any] = getattr(hook, name)
-        self.is_async = inspect.iscoroutinefunction(self.call)
-        self.time_limit: float = getattr(hook, "time_limit", timeout)
-
-
 class Chain:
     """Every hook there is, as one; a `ports.hooks.Hooks`.
 
@@ -53,13 +44,16 @@ class Chain:
 
     def __init__(self, hooks: Sequence[object], *, timeout: float, inspect_size: int) -> None:
         self._methods = {
-            name: [_Method(hook, name, timeout) for hook in hooks if hasattr(hook, name)] for name in NAMES
+            name: [Method(hook, name, timeout) for hook in hooks if callable(getattr(hook, name, None))]
+            for name in NAMES
         }
         self._inspect_size = inspect_size if self._methods["inspect"] else 0
-        self._limiter = CapacityLimiter(_THREADS)
+        self._asking = Threads(_THREADS)
+        self._telling = Threads(_THREADS)
         self._waiting: dict[str, deque[tuple[PostHook, HookEvent]]] = {}
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     @property
     def inspect_size(self) -> int:
@@ -80,35 +74,27 @@ class Chain:
                 event = _changed(event, changes)
         return total
 
-    async def _ask_one(self, name: PreHook, method: "_Method", event: HookEvent) -> Changes | None:
+    async def _ask_one(self, name: PreHook, method: Method, event: HookEvent) -> Changes | None:
         try:
-            changes = await self._call(method, event)
+            return await _ask(method, event, self._asking)
         except TusError:
             raise
-        except TimeoutError:
-            logger.warning("hook %s took longer than %g s on upload %s", name, method.time_limit, event.upload.id)
+        except TookTooLong as error:
+            logger.warning("hook %s failed on upload %s: %s", name, event.upload.id, error)
             raise HookFailed("A hook took too long.") from None
+        except BadAnswer as error:
+            logger.error("hook %s failed on upload %s: it answered with %s", name, event.upload.id, error)  # noqa: TRY400
+            raise HookFailed("A hook answered with something unknown.") from None
         except Exception:
             logger.exception("hook %s failed on upload %s", name, event.upload.id)
             raise HookFailed("A hook failed.") from None
-        if changes is not None and not isinstance(changes, Changes):
-            logger.error("hook %s answered with %s, not with Changes or None", name, type(changes).__name__)
-            raise HookFailed("A hook answered with something unknown.")
-        return changes
-
-    async def _call(self, method: "_Method", event: HookEvent) -> object:
-        async with asyncio.timeout(method.time_limit):
-            if method.is_async:
-                return await method.call(event)
-            # The thread of one that takes too long is left to itself; there are only so many of them.
-            answer = await anyio.to_thread.run_sync(method.call, event, abandon_on_cancel=True, limiter=self._limiter)
-            return await answer if isinstance(answer, Awaitable) else answer
 
     def tell(self, name: PostHook, event: HookEvent) -> None:
         """See `ports.hooks.Hooks.tell`. Of `post_receive` only the newest waits."""
-        if not self._methods[name]:
+        if not self._methods[name] or self._closed:
             return
         upload_id = event.upload.id
+        event = replace(event, stop=partial(_stop, event.stop))
         waiting = self._waiting.get(upload_id)
         if waiting and waiting[-1][0] == name == "post_receive":
             waiting[-1] = (name, event)
@@ -137,16 +123,17 @@ class Chain:
                 await self._tell_one(name, method, event)
         del self._waiting[upload_id]
 
-    async def _tell_one(self, name: PostHook, method: "_Method", event: HookEvent) -> None:
+    async def _tell_one(self, name: PostHook, method: Method, event: HookEvent) -> None:
         try:
-            await self._call(method, event)
-        except TimeoutError:
-            logger.warning("hook %s took longer than %g s on upload %s", name, method.time_limit, event.upload.id)
+            await method(event, self._telling)
+        except TookTooLong as error:
+            logger.warning("hook %s failed on upload %s: %s", name, event.upload.id, error)
         except Exception:
             logger.exception("hook %s failed on upload %s", name, event.upload.id)
 
     async def close(self) -> None:
-        """Let the post-hooks finish what waits, within a few seconds."""
+        """Let the post-hooks finish what waits, within a few seconds. They are told of nothing from now on."""
+        self._closed = True
         if self._tasks:
             _, late = await asyncio.wait(set(self._tasks), timeout=_CLOSING)
             for task in late:
@@ -154,6 +141,21 @@ class Chain:
             if late:
                 logger.warning("%d uploads were not told of to post-hooks: there was no more time", len(late))
                 await asyncio.wait(late)
+
+
+async def _ask(method: Method, event: HookEvent, threads: Threads) -> Changes | None:
+    """Raises the refusal; what is neither an answer nor a refusal is an exception of another kind."""
+    try:
+        return checked_changes(await method(event, threads, patience=method.time_limit))
+    except TusError as refusal:
+        check_refusal(refusal)
+        raise
+
+
+def _stop(stop: Callable[[TusError], None], refusal: TusError) -> None:
+    """Pass on what a post-hook refuses with. Raises `BadAnswer`, to the hook."""
+    check_refusal(refusal)
+    stop(refusal)
 
 
 def _merge(total: Changes, changes: Changes) -> Changes:
@@ -170,5 +172,6 @@ def _changed(event: HookEvent, changes: Changes) -> HookEvent:
     if changes.upload_id is not None:
         upload = replace(upload, id=changes.upload_id)
     if changes.metadata is not None:
-        upload = replace(upload, metadata=format_metadata(changes.metadata))
+        with contextlib.suppress(ValueError):
+            upload = replace(upload, metadata=format_metadata(changes.metadata))
     return replace(event, upload=upload)

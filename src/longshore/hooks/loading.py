@@ -21,7 +21,8 @@ def _load(path: str) -> object:
         made = getattr(importlib.import_module(module_name), name)
         hook: object = made() if callable(made) else made
     except Exception as error:
-        raise HookNotFound(f"the hook {path!r} cannot be made ({type(error).__name__}: {error})") from error
+        reason = " ".join(str(error).split())
+        raise HookNotFound(f"the hook {path!r} cannot be made ({type(error).__name__}: {reason})") from error
     if not any(callable(getattr(hook, known, None)) for known in NAMES):
         raise HookNotFound(f"the hook {path!r} has none of the methods {', '.join(NAMES)}")
     return hook

@@ -12,7 +12,14 @@ from longshore.auth.policy import Action, require
 from longshore.auth.principal import Principal
 from longshore.auth.records import User
 from longshore.http.authentication import Identify
-from longshore.http.endpoints import InvalidRequest, answer_json, answering, read_json, read_json_or_form
+from longshore.http.endpoints import (
+    InvalidRequest,
+    answer_json,
+    endpoint,
+    read_json,
+    read_json_if_any,
+    read_json_or_form,
+)
 
 _LONGEST = 4096
 """Characters of a field that are read at all; the rules for names and passwords are narrower."""
@@ -26,8 +33,8 @@ class Registration(_Strict):
     """What it takes to make oneself an account."""
 
     username: str = Field(max_length=_LONGEST)
-    password: str = Field(max_length=_LONGEST)
-    invitation: str | None = Field(None, max_length=_LONGEST)
+    password: str = Field(max_length=_LONGEST, repr=False)
+    invitation: str | None = Field(None, max_length=_LONGEST, repr=False)
     """The code of an invitation, where one is needed."""
 
 
@@ -38,27 +45,27 @@ class TokenRequest(BaseModel):
 
     grant_type: Literal["password", "refresh_token"] = "password"
     username: str | None = Field(None, max_length=_LONGEST)
-    password: str | None = Field(None, max_length=_LONGEST)
-    refresh_token: str | None = Field(None, max_length=_LONGEST)
+    password: str | None = Field(None, max_length=_LONGEST, repr=False)
+    refresh_token: str | None = Field(None, max_length=_LONGEST, repr=False)
 
 
 class Refresh(_Strict):
     """A refresh token."""
 
-    refresh_token: str = Field(max_length=_LONGEST)
+    refresh_token: str = Field(max_length=_LONGEST, repr=False)
 
 
 class SignOut(_Strict):
     """Whose session ends; without a refresh token that of the access token."""
 
-    refresh_token: str | None = Field(None, max_length=_LONGEST)
+    refresh_token: str | None = Field(None, max_length=_LONGEST, repr=False)
 
 
 class PasswordChange(_Strict):
     """A new password, and the old one to show that it is the user who asks."""
 
-    current_password: str = Field(max_length=_LONGEST)
-    new_password: str = Field(max_length=_LONGEST)
+    current_password: str = Field(max_length=_LONGEST, repr=False)
+    new_password: str = Field(max_length=_LONGEST, repr=False)
 
 
 class AccountEndpoints:
@@ -71,12 +78,12 @@ class AccountEndpoints:
     def routes(self) -> list[Route]:
         """Where they are."""
         return [
-            Route("/auth/register", answering(self.register), methods=["POST"]),
-            Route("/auth/token", answering(self.token), methods=["POST"]),
-            Route("/auth/refresh", answering(self.refresh), methods=["POST"]),
-            Route("/auth/logout", answering(self.logout), methods=["POST"]),
-            Route("/auth/me", answering(self.me), methods=["GET"]),
-            Route("/auth/password", answering(self.change_password), methods=["POST"]),
+            endpoint("/auth/register", self.register, method="POST"),
+            endpoint("/auth/token", self.token, method="POST"),
+            endpoint("/auth/refresh", self.refresh, method="POST"),
+            endpoint("/auth/logout", self.logout, method="POST"),
+            endpoint("/auth/me", self.me, method="GET"),
+            endpoint("/auth/password", self.change_password, method="POST"),
         ]
 
     async def register(self, request: Request) -> Response:
@@ -103,10 +110,8 @@ class AccountEndpoints:
 
     async def logout(self, request: Request) -> Response:
         """End a session: that of the refresh token given, else that of the access token."""
-        given = SignOut(refresh_token=None)
-        if request.headers.get("content-length", "0") != "0":
-            given = await read_json(request, SignOut)
-        if given.refresh_token is not None:
+        given = await read_json_if_any(request, SignOut)
+        if given and given.refresh_token is not None:
             await self._accounts.sign_out(refresh_token=given.refresh_token)
         else:
             principal = await self._identify(request.scope)

@@ -2,13 +2,14 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from longshore.http.problems import InternalError
 from longshore.protocol.errors import TusError
@@ -47,14 +48,27 @@ class BodyTypeUnsupported(TusError):
     title = "The body must be JSON"
 
 
-def answering(handler: Handler) -> Handler:
-    """Turn what the handler raises into a problem document."""
+def endpoint(path: str, handler: Handler, *, method: Literal["GET", "POST"]) -> Route:
+    """Where the handler is asked. What it raises becomes a problem document, and OPTIONS has an answer.
 
+    A browser asks for leave before it sends JSON or a token from a page of another origin, and takes only an answer of
+    2xx for one (Fetch, CORS-preflight fetch); its question carries no token.
+    """
+    allowed = ("GET", "HEAD", "OPTIONS") if method == "GET" else (method, "OPTIONS")
+    return Route(path, _answering(handler, allowed), methods=allowed)
+
+
+def _answering(handler: Handler, allowed: Sequence[str]) -> Handler:
     async def answer(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": ", ".join(allowed)})
         try:
             return await handler(request)
         except TusError as error:
             return problem(error)
+        except ClientDisconnect:
+            # Nobody is there to read it.
+            return Response(status_code=400)
         except Exception:
             logger.exception("a request failed: %s %s", request.method, request.url.path)
             return problem(InternalError())
@@ -92,6 +106,14 @@ async def read_json_or_form(request: Request, model: type[Model]) -> Model:
     if len(dict(pairs)) < len(pairs):
         raise InvalidRequest("A field of the form appears twice.")
     return _validate(model, json.dumps(dict(pairs)).encode())
+
+
+async def read_json_if_any(request: Request, model: type[Model]) -> Model | None:
+    """The same as `read_json`; None when there is no body."""
+    headers = request.headers
+    if "transfer-encoding" not in headers and headers.get("content-length", "0") == "0":
+        return None
+    return await read_json(request, model)
 
 
 def _media_type(request: Request) -> str:

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope
 
 from longshore.events import RequestInfo
 from longshore.ports import BODY, TRAILERS, Body
-from longshore.protocol.errors import TusError
+from longshore.protocol.errors import TusError, UploadNotFound
 from longshore.protocol.intents import RequestHead
 from longshore.uploads.bodies import AsgiBody
 from longshore.uploads.budget import Budget
@@ -39,6 +39,12 @@ def request_head(scope: Scope) -> RequestHead:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
     return RequestHead(method=scope["method"], headers=headers, resource=scope.get("path_params", {}).get("upload_id"))
+
+
+def require_possible_id(head: RequestHead) -> None:
+    """Raise `UploadNotFound` for an id with a NUL: no upload has one, and PostgreSQL takes none in a question."""
+    if "\0" in (head.resource or ""):
+        raise UploadNotFound
 
 
 def request_info(scope: Scope) -> RequestInfo:

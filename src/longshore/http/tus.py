@@ -10,7 +10,14 @@ from starlette.types import Receive, Scope, Send
 from longshore.downloads.delivery import Delivery, deliver
 from longshore.http.authentication import Identify
 from longshore.http.problems import InternalError
-from longshore.http.reading import has_trailers, request_body, request_head, request_info, require_small_head
+from longshore.http.reading import (
+    has_trailers,
+    request_body,
+    request_head,
+    request_info,
+    require_possible_id,
+    require_small_head,
+)
 from longshore.http.responding import expects_continue, respond, stream, with_answer
 from longshore.ports import Body, StopReason
 from longshore.protocol.capabilities import Capabilities
@@ -99,14 +106,16 @@ class TusEndpoint:
             require_small_head(scope)
             if effective_method(head) == "OPTIONS":
                 return self._options(head, scope)
-            caller = Caller(principal=await self._identify(scope), request=request_info(scope))
+            principal = await self._identify(scope)
+            require_possible_id(head)
+            caller = Caller(principal=principal, request=request_info(scope))
             return await self._answer(head, scope, body, caller)
         except TusError as error:
             if caller is not None:
                 await self._tell_expiry(error, head, caller)
             return _refuse(error, head)
         except Exception:
-            logger.exception("a request failed: %s on upload %s", effective_method(head)[:20], head.resource)
+            logger.exception("a request failed: %s on upload %r", effective_method(head)[:20], head.resource)
             return _refuse(InternalError(), head)
 
     async def _tell_expiry(self, error: TusError, head: RequestHead, caller: Caller) -> None:

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from longshore.auth.policy import Action, require
 from longshore.http.authentication import Identify
-from longshore.http.endpoints import answer_json, answering
+from longshore.http.endpoints import answer_json, endpoint
 from longshore.ports import Uploads
 from longshore.ports.quotas import Quotas, Window
 from longshore.uploads.allowances import Allowances
@@ -24,7 +24,7 @@ class UsageEndpoint:
 
     def route(self) -> Route:
         """Where it is."""
-        return Route("/api/usage", answering(self.read), methods=["GET"])
+        return endpoint("/api/usage", self.read, method="GET")
 
     async def read(self, request: Request) -> Response:
         """Answer with each quota: its limit (null for none), and what is used; all sizes in bytes."""

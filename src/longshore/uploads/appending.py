@@ -94,9 +94,16 @@ class Appender:
         return checkpoint
 
     async def _settle_rest(self, plan: WritePlan, receipt: Receipt, writer: Writer, watch: Watch) -> None:
-        """Commit what was written before there was no more room; the refusal stays the same if even that fails."""
+        """Commit what was written before there was no more room.
+
+        The refusal stays the same if even that fails; unless it is because the upload is gone. Raises what hooks do.
+        """
         try:
             await self._settle(plan, receipt, writer, watch)
+        except Unavailable as passing:
+            logger.warning("upload %s: not all could be committed before room ran out: %s", plan.upload.id, passing)
+        except TusError:
+            raise
         except Exception:
             logger.exception("upload %s: could not commit what was written before room ran out", plan.upload.id)
 
@@ -115,7 +122,10 @@ class Appender:
         try:
             await watch.approve(upload)
         except Unavailable:
-            await self._save(plan, self._held_back(plan, upload, watch), watch.caller)
+            held_back = self._held_back(plan, upload, watch)
+            # An upload whose offset is its length would be taken for complete by its client, and never be finished.
+            if held_back.offset != held_back.length:
+                await self._save(plan, held_back, watch.caller)
             raise
         except TusError as refusal:
             await self._records.remove(upload, State.TERMINATED, watch.caller.request, refusal=refusal)
@@ -127,7 +137,8 @@ class Appender:
         offset = watch.bounded(upload.offset)
         if upload.state is State.COMPLETED:
             offset = max(plan.upload.offset, min(offset, upload.offset - 1))
-        return replace(plan.upload, offset=offset)
+        expires_at = expiry(plan.upload, self._records.limits, self._records.clock())
+        return replace(plan.upload, offset=offset, expires_at=expires_at)
 
     async def _save(self, plan: WritePlan, upload: Upload, caller: Caller) -> Upload:
         if plan.upload.state is not State.COMPLETED and not await self._records.save(upload, caller.request):

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
 from longshore.ports import Locker
+from longshore.ports.quotas import Quotas
 from longshore.protocol.concat import is_ready, settle_concatenate, total_length
-from longshore.protocol.errors import InsufficientStorage, TusError, Unavailable
+from longshore.protocol.errors import InsufficientStorage, QuotaExceeded, TusError, Unavailable
 from longshore.protocol.upload import State, Upload
+from longshore.uploads.allowances import Allowances
 from longshore.uploads.caller import Caller
 from longshore.uploads.gate import Gate
 from longshore.uploads.leases import leased
@@ -19,10 +21,20 @@ logger = logging.getLogger(__name__)
 class Assembly:
     """Turns completed parts into final uploads."""
 
-    def __init__(self, records: Records, locker: Locker, gate: Gate, *, durable: bool, lock_timeout: float) -> None:
+    def __init__(
+        self,
+        records: Records,
+        locker: Locker,
+        gate: Gate,
+        allowances: Allowances,
+        *,
+        durable: bool,
+        lock_timeout: float,
+    ) -> None:
         self._records = records
         self._locker = locker
         self._gate = gate
+        self._allowances = allowances
         self._durable = durable
         self._lock_timeout = lock_timeout
 
@@ -47,14 +59,28 @@ class Assembly:
         parts = await self._parts(final)
         if final.state is not State.UNFINISHED or not is_ready(final, parts):
             return final
-        if (total_length(final, parts) or 0) > self._records.limits.ceiling:
+        length = total_length(final, parts) or 0
+        if length > self._records.limits.ceiling:
             return await self._refuse(final)
+        if final.length is None:
+            await self._set_aside(final, length, caller)
         sources = [(part_id, parts[part_id].offset) for part_id in final.parts]
         size = await self._records.store.concatenate(final.id, sources, durable=self._durable)
         completed = settle_concatenate(final, size, limits=self._records.limits, now=self._records.clock())
         await self._approve(final, completed, caller, created_now)
         await self._records.save(completed, caller.request)
         return completed
+
+    async def _set_aside(self, final: Upload, length: int, caller: Caller) -> None:
+        """Set the length, now that it is known, aside of the owner's quotas; remove a final that is too much for them."""
+        if not final.owner:
+            return
+        quotas = await self._allowances.of(caller.principal) if caller.owner == final.owner else None
+        try:
+            await self._records.uploads.reserve(final.id, length, quotas=quotas or Quotas())
+        except QuotaExceeded as refusal:
+            await self._records.remove(final, State.TERMINATED, caller.request, refusal=refusal)
+            raise
 
     async def _approve(self, final: Upload, completed: Upload, caller: Caller, created_now: bool) -> None:
         try:

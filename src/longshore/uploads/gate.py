@@ -64,14 +64,23 @@ class Gate:
         """Whether anybody wants to see the first bytes. A part has no name, and is seen when its final is made."""
         return self.hooks.inspect_size > 0 and not upload.is_partial
 
-    async def approve(self, before: Upload, after: Upload, caller: Caller, *, inspected: bool = False) -> None:
+    async def approve(self, before: Upload, after: Upload, caller: Caller) -> None:
         """Ask about the content that an append, or an assembly, has brought; all of it is in the store."""
-        if after.is_partial or before.state is State.COMPLETED:
-            return
+        await self.approve_beginning(before, after, caller)
+        await self.approve_whole(before, after, caller)
+
+    async def approve_beginning(self, before: Upload, after: Upload, caller: Caller) -> None:
+        """Ask about the first bytes, if they have come with this."""
         completes = after.state is State.COMPLETED
-        if not inspected and self._first_bytes_came(before.offset, after.offset, completes=completes):
+        if before.state is not State.COMPLETED and self._first_bytes_came(
+            before.offset, after.offset, completes=completes
+        ):
             await self.inspect(after, after.offset, caller)
-        if completes and self.hooks.handles("pre_finish"):
+
+    async def approve_whole(self, before: Upload, after: Upload, caller: Caller) -> None:
+        """Ask about the whole content, if this has completed it."""
+        completes = after.state is State.COMPLETED and before.state is not State.COMPLETED
+        if completes and not after.is_partial and self.hooks.handles("pre_finish"):
             await self._ask("pre_finish", self._event(after, after.offset, caller), caller)
 
     def _first_bytes_came(self, before: int, after: int, *, completes: bool) -> bool:
@@ -115,8 +124,9 @@ class Watch:
         self._body = body
         self.caller = caller
         self._size = gate.hooks.inspect_size
+        self._pending = plan.upload.offset < self._size and gate.inspects(plan.upload)
         # A checked body counts only as a whole, and is looked at when it has been verified.
-        self._pending = plan.upload.offset < self._size and gate.inspects(plan.upload) and not plan.body.is_checked
+        self._at_once = self._pending and not plan.body.is_checked
         self._asked = False
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
@@ -127,11 +137,14 @@ class Watch:
         """Ask about what the transfer has made of the upload. Raises what hooks do, the inspection's refusal first."""
         if self.refusal is not None:
             raise self.refusal
-        await self._gate.approve(self._plan.upload, upload, self.caller, inspected=self._passed)
+        if not self._passed:
+            await self._gate.approve_beginning(self._plan.upload, upload, self.caller)
+            self._passed = True
+        await self._gate.approve_whole(self._plan.upload, upload, self.caller)
 
     def wrote(self, position: int) -> None:
         """Note where the upload stands; the bytes are in the store. Any thread."""
-        if self._pending and not self._asked and position >= self._size:
+        if self._at_once and not self._asked and position >= self._size:
             self._asked = True
             self._loop.call_soon_threadsafe(self._start, position)
 
@@ -142,7 +155,10 @@ class Watch:
         return position
 
     def refuse(self, refusal: TusError) -> None:
-        """End the transfer for good. Event loop only."""
+        """End the transfer for good, soon. Any thread."""
+        self._loop.call_soon_threadsafe(self._refuse, refusal)
+
+    def _refuse(self, refusal: TusError) -> None:
         if self.refusal is None:
             self.refusal = refusal
             self._body.stop(StopReason.REFUSED)
@@ -154,7 +170,7 @@ class Watch:
         try:
             await self._gate.inspect(self._plan.upload, position, self.caller)
         except TusError as refusal:
-            self.refuse(refusal)
+            self._refuse(refusal)
         else:
             self._passed = True
 

@@ -36,9 +36,9 @@ class Grant:
     async def cover_all(self, end: int) -> None:
         """Cover that much, or nothing more than before. Raises `QuotaExceeded`."""
         try:
-            if await self.cover(end) < end:
-                # Only when nothing more can be had does it say which quota is used up.
-                await self.cover(end)
+            # Only when nothing more can be had does it say which quota is used up.
+            while self._covered < end:
+                self._covered = await self._uploads.reserve(self._upload.id, end, quotas=self._quotas)
         except QuotaExceeded:
             await self._uploads.save(self._upload)
             raise

@@ -80,7 +80,12 @@ class UploadService:
         self.records = Records(uploads, store, limits, clock, emit)
         self._gate = Gate(hooks, store)
         self.assembly = Assembly(
-            self.records, locker, self._gate, durable=tuning.fsync != "never", lock_timeout=tuning.lock_timeout
+            self.records,
+            locker,
+            self._gate,
+            allowances,
+            durable=tuning.fsync != "never",
+            lock_timeout=tuning.lock_timeout,
         )
         self._appender = Appender(
             self.records,
@@ -251,7 +256,7 @@ class UploadService:
         await self.records.uploads.extend_finals_of(part.id, part.expires_at)
         if part.state is State.COMPLETED:
             for final in await self.records.uploads.finals_of(part.id):
-                await self.assembly.assemble_quietly(final, Caller(request=caller.request))
+                await self.assembly.assemble_quietly(final, Caller(principal=caller.principal, request=caller.request))
 
     # The rest
 

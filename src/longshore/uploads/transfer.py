@@ -49,6 +49,9 @@ class Transfer:
         if not data:
             self._hashing.join()
             return
+        if self._watch is not None and self._watch.refusal is not None:
+            # Nothing of this will be kept: what the client has sent meanwhile need not reach the disk.
+            return
         self._lease.busy()
         fitting = data[: self._plan.room - self._received]
         if self._grant is None:
@@ -64,7 +67,7 @@ class Transfer:
         self._hashing.join(behind=1)
         self._received += len(data)
         if self._watch is not None:
-            self._watch.wrote(self._plan.upload.offset + self._received)
+            self._watch.wrote(self._plan.upload.offset + min(self._received, self._plan.room))
         self._sync_if_due()
         self._lease.advance(self._position_now())
 
@@ -86,8 +89,7 @@ class Transfer:
                 return
             self._writer.sync()
             self._synced_at = time.monotonic()
-        position = self._position_now()
-        self._position = position if self._watch is None else self._watch.bounded(position)
+        self._position = self._position_now()
 
     async def run(self, body: Body, *, checkpoint: Checkpoint, interval: float) -> None:
         """Feed the body to the sink, committing the offset every `interval` seconds. Raises what the sink raises."""
@@ -105,7 +107,7 @@ class Transfer:
         committed = self._position
         while True:
             await asyncio.sleep(interval)
-            position = self._position
+            position = self._position if self._watch is None else self._watch.bounded(self._position)
             if position == committed:
                 continue
             try:

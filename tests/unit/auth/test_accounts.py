@@ -260,6 +260,40 @@ async def test_an_unknown_account_is_closed_like_any_other(world: World) -> None
         await world.accounts.sign_in("nobody", PASSWORD)
 
 
+async def test_signing_in_as_somebody_who_is_disabled_is_a_failure(world: World) -> None:
+    await world.accounts.set_disabled("alice", True)
+    for _ in range(10):
+        with pytest.raises(InvalidCredentials):
+            await world.accounts.sign_in("alice", PASSWORD)
+    with pytest.raises(TooManyAttempts):
+        await world.accounts.sign_in("alice", PASSWORD)
+
+
+class Interrupted(Passwords):
+    """Passwords that something happens to right after one was found to be right."""
+
+    happening: Callable[[], Awaitable[None]]
+
+    async def verify(self, password: str, password_hash: str | None) -> bool:
+        matches = await super().verify(password, password_hash)
+        await self.happening()
+        return matches
+
+
+@pytest.mark.parametrize("change", ["password", "disabled"])
+async def test_a_password_that_is_changed_meanwhile_begins_no_session(world: World, change: str) -> None:
+    async def happen() -> None:
+        if change == "password":
+            await world.accounts.set_password("alice", ANOTHER)
+        else:
+            await world.accounts.set_disabled("alice", True)
+
+    passwords = Interrupted(CHEAP)
+    passwords.happening = happen
+    with pytest.raises(InvalidCredentials):
+        await rebuilt(world, passwords).sign_in("alice", PASSWORD)
+
+
 async def test_a_hundred_guesses_at_once_are_ten(world: World) -> None:
     guesses = [world.accounts.sign_in("alice", f"guess number {n}") for n in range(100)]
     came = await asyncio.gather(*guesses, return_exceptions=True)

@@ -143,6 +143,20 @@ def test_remembers_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     succeed(attempts, account="user0", address="")
 
 
+def test_a_failure_counts_though_the_account_was_forgotten_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "REMEMBERED", 1)
+    attempts = Attempts(Time(), per_account=1)
+
+    def fail_after_somebody_else() -> None:
+        with attempts.attempt("alice", ""):
+            fail(attempts, account="bob", address="")
+            raise InvalidCredentials
+
+    with pytest.raises(InvalidCredentials):
+        fail_after_somebody_else()
+    refused(attempts, account="alice", address="")
+
+
 def test_limits_can_be_chosen() -> None:
     clock = Time()
     attempts = Attempts(clock, per_account=2, window=timedelta(hours=1))

@@ -89,7 +89,13 @@ async def test_fetches_the_keys_with_the_first_token_and_keeps_them(verifying: V
     assert verifying.fetches == 1
 
 
-async def test_tokens_at_once_cause_one_fetch(verifying: Verifying) -> None:
+@pytest.mark.parametrize("floor", [FLOOR, 0])
+async def test_tokens_at_once_cause_one_fetch(floor: float, anyio_backend: str) -> None:
+    async with publishing(jwk(RSA, "a")) as issuer:
+        await cause_one_fetch(verifying_with(issuer, floor=floor))
+
+
+async def cause_one_fetch(verifying: Verifying) -> None:
     verifying.issuer.answering.clear()
     several = [asyncio.create_task(verifying.verify()) for _ in range(10)]
     await asyncio.wait_for(verifying.issuer.asked.wait(), SOON)

@@ -149,6 +149,7 @@ NOW = int(Time().now.timestamp())
         ({"exp": [NOW + 900]}, "exp"),
         ({"nbf": NOW + 60}, "nbf"),
         ({"nbf": "now"}, "nbf"),
+        ({"nbf": True}, "moment"),
         ({"iat": NOW + 60}, "iat"),
         ({"iat": {}}, "iat"),
         ({"sub": 7}, "malformed"),

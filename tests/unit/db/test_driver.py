@@ -11,7 +11,7 @@ from longshore.db.driver import driver_of, execute, fetch
 
 @pytest.fixture
 def connection() -> Iterator[Connection]:
-    engine = create_engine("sqlite://")
+    engine = create_engine("sqlite://", hide_parameters=True)
     with engine.connect() as connection:
         execute(driver_of(connection), "CREATE TABLE notes (id integer PRIMARY KEY)")
         yield connection

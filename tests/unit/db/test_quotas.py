@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from tests.contracts.accounts import Days, check_accounts
+from tests.contracts.charges import Days, check_charges
 
 from longshore.db.database import Database
 from longshore.db.uploads import SqlUploads
@@ -308,7 +308,7 @@ class Accounts(RuleBasedStateMachine):
 
     @invariant()
     def accounts_are_the_uploads(self) -> None:
-        self.run(check_accounts(self.database))
+        self.run(check_charges(self.database))
 
 
 def is_part(one: Known) -> bool:

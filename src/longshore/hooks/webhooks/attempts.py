@@ -5,7 +5,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import Final, TypeVar
@@ -19,6 +19,9 @@ from longshore.protocol.errors import InsufficientStorage, Unavailable
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+ID_PREFIX: Final = "webhook-"
+"""What the workflow ids of attempts begin with."""
 
 _GONE: Final = "it answered 410: it wants no more of this"
 
@@ -49,6 +52,24 @@ class Backoff:
         return wait if asked is None else max(wait, min(asked, self.longest))
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt to make at a delivery."""
+
+    event_id: int
+    generation: int
+    number: int
+    """How many have been made before it."""
+    deadline: float
+    """When to give up, as a Unix timestamp."""
+
+    @property
+    def workflow_id(self) -> str:
+        """The same for the same attempt, so that DBOS takes it only once."""
+        again = f"-{self.number}" if self.number else ""
+        return f"{ID_PREFIX}{self.event_id}-{self.generation}{again}"
+
+
 class Attempts:
     """Carries out attempts. Every one of them may be cut short by a crash, and is then made again."""
 
@@ -68,29 +89,44 @@ class Attempts:
         self._backoff = backoff
         self._settled = settled
 
-    def deadline(self, delivery: Delivery) -> datetime:
-        """When to give a delivery up that is being taken up now: counted from the event, or from being asked again."""
-        return max(delivery.time, delivery.updated_at) + timedelta(seconds=self._backoff.total)
+    def following(self, delivery: Delivery) -> Attempt:
+        """The attempt to make at a delivery that is being taken up now.
 
-    async def make(self, event_id: int, generation: int, number: int, deadline: datetime) -> float | None:
-        """Try once, after `number` earlier attempts; return the seconds until the next one, None when none is due.
+        The time after which to give up counts from the event, or from when it was asked for again.
+        """
+        deadline = max(delivery.time, delivery.updated_at).timestamp() + self._backoff.total
+        return Attempt(delivery.event_id, delivery.generation, delivery.attempts, deadline)
+
+    async def make(self, attempt: Attempt) -> float | None:
+        """Make an attempt; return the seconds until the next one is due, None when none is.
 
         Waits for a database that does not answer, so that what has come of the attempt gets written down.
         """
-        message = await self._until_done(lambda: self._deliveries.load(event_id))
-        if message is None or not _is_open(message.delivery, generation):
+        message = await self._load(attempt)
+        if message is None or not _is_open(message.delivery, attempt.generation):
             return None
         error, asked = await self._try(message)
         if error is None:
-            await self._end(message.delivery, number + 1, DeliveryState.DELIVERED, "")
+            await self._end(attempt, DeliveryState.DELIVERED)
             return None
-        wait = self._backoff.wait(number + 1, asked)
-        if error == _GONE or self._clock() + timedelta(seconds=wait) > deadline:
-            await self._end(message.delivery, number + 1, DeliveryState.FAILED, error)
+        wait = self._backoff.wait(attempt.number + 1, asked)
+        if error == _GONE or self._clock().timestamp() + wait > attempt.deadline:
+            await self._end(attempt, DeliveryState.FAILED, error)
             return None
-        logger.debug("event %d: %s; the next attempt is in %.1f s", event_id, error, wait)
-        await self._until_done(lambda: self._deliveries.note_attempt(event_id, generation, number + 1, error))
+        logger.debug("event %d: %s; the next attempt is in %.1f s", attempt.event_id, error, wait)
+        await self._until_done(
+            lambda: self._deliveries.note_attempt(attempt.event_id, attempt.generation, attempt.number + 1, error)
+        )
         return wait
+
+    async def _load(self, attempt: Attempt) -> Message | None:
+        try:
+            return await self._until_done(lambda: self._deliveries.load(attempt.event_id))
+        except Exception:
+            # It will not be any better the next time, and it must not keep the other events of the upload back.
+            logger.exception("event %d cannot be read", attempt.event_id)
+            await self._end(attempt, DeliveryState.FAILED, "it cannot be read")
+            return None
 
     async def _until_done(self, call: Callable[[], Awaitable[T]]) -> T:
         for attempts in count(1):
@@ -123,19 +159,15 @@ class Attempts:
         asked = _retry_after(received.headers, self._clock()) if received.status in (429, 503) else None
         return f"it answered {received.status}", asked
 
-    async def _end(self, delivery: Delivery, attempts: int, state: DeliveryState, error: str) -> None:
-        event_id, generation = delivery.event_id, delivery.generation
+    async def _end(self, attempt: Attempt, state: DeliveryState, error: str = "") -> None:
         settled = await self._until_done(
-            lambda: self._deliveries.settle(event_id, generation, state, attempts=attempts, error=error)
+            lambda: self._deliveries.settle(
+                attempt.event_id, attempt.generation, state, attempts=attempt.number + 1, error=error
+            )
         )
         if settled and state is DeliveryState.FAILED:
-            logger.warning(
-                "%s: event %d of upload %s was not delivered and is given up, %s",
-                self._sender.receiver,
-                delivery.event_id,
-                delivery.upload_id,
-                error,
-            )
+            receiver = self._sender.receiver
+            logger.warning("%s: event %d was not delivered and is given up, %s", receiver, attempt.event_id, error)
         self._settled()
 
 

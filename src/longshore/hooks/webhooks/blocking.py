@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 _LOG_INTERVAL: Final = 60.0
 """Seconds from one word in the log about a failing receiver to the next."""
 
+_GRACE: Final = 1.0
+"""Seconds that it may take, beyond the sender's time limit, to find out what an answer means."""
+
 
 class WebhookUnavailable(Unavailable):
     """The receiver, whose consent is needed, does not answer; clients try again."""
@@ -44,6 +47,8 @@ class WebhookHook:
         the sender's time limit; whoever calls the hook must not be less patient.
         """
         self._sender = sender
+        # Whoever calls hooks goes by this, and must not be less patient than the sender is.
+        self.time_limit = sender.time_limit + _GRACE
         self._allows = on_failure == "allow"
         self._kept_headers = frozenset(name.lower() for name in forward_headers)
         self._log = _FailureLog(sender.receiver, monotonic)

@@ -16,6 +16,7 @@ from longshore.events import (
     UploadExpired,
     UploadRejected,
     UploadTerminated,
+    carries_credentials,
 )
 from longshore.protocol.metadata import parse_metadata
 from longshore.protocol.upload import Upload
@@ -36,9 +37,6 @@ HOOK_TYPES: Final = (*BLOCKING_TYPES, *EVENT_TYPES)
 
 _HOOK_TYPES_OF_EVENTS: Final = {event: hook for hook, event in EVENT_TYPES.items()}
 
-_CREDENTIALS: Final = frozenset({"authorization", "proxyauthorization", "cookie"})
-_CREDENTIAL_WORDS: Final = ("token", "secret", "apikey")
-
 
 def event_payload(event: UploadEvent) -> str:
     """Write what a receiver is told of an event."""
@@ -56,13 +54,8 @@ def hook_payload(hook_type: str, upload: Upload, request: RequestInfo) -> str:
 
 def without_credentials(request: RequestInfo, keep: Collection[str]) -> RequestInfo:
     """Drop the header fields that hold credentials, except those named in `keep` (in lower case)."""
-    headers = tuple((name, value) for name, value in request.headers if name in keep or not _is_credential(name))
+    headers = tuple((name, value) for name, value in request.headers if name in keep or not carries_credentials(name))
     return RequestInfo(method=request.method, uri=request.uri, remote_address=request.remote_address, headers=headers)
-
-
-def _is_credential(name: str) -> bool:
-    plain = name.replace("-", "").replace("_", "")
-    return plain in _CREDENTIALS or any(word in plain for word in _CREDENTIAL_WORDS)
 
 
 def _json(hook_type: str, event: Mapping[str, Any]) -> str:

@@ -2,21 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio.to_thread
 
-from longshore.hooks.webhooks.attempts import Attempts, Backoff
+from longshore.hooks.webhooks.attempts import Attempt, Attempts, Backoff
 from longshore.hooks.webhooks.sender import Sender
 from longshore.ports import Clock
 from longshore.ports.deliveries import Deliveries, Delivery
 from longshore.protocol.errors import TusError
 
 if TYPE_CHECKING:
-    from longshore.hooks.webhooks.workflows import Attempt, Workflows
+    from longshore.hooks.webhooks.workflows import Workflows
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -97,16 +101,12 @@ class Relay:
         workflows = Workflows(
             self._jobs_url,
             loop=loop,
-            carry_out=self._carry_out,
+            carry_out=self._attempts.make,
             executor_id=self._executor_id,
             poll=self._jobs_poll,
         )
         workflows.start()
         return workflows
-
-    async def _carry_out(self, attempt: "Attempt") -> float | None:
-        deadline = datetime.fromtimestamp(attempt.deadline, UTC)
-        return await self._attempts.make(attempt.event_id, attempt.generation, attempt.number, deadline)
 
     async def _run(self, workflows: "Workflows") -> None:
         loop = asyncio.get_running_loop()
@@ -126,8 +126,10 @@ class Relay:
                 logger.exception("handing webhooks on failed; it is tried again in %g s", self._poll)
                 rest = self._poll
             await asyncio.sleep(rest)
+            # Not wait_for, which may lose a cancellation that comes just when it is woken (Python 3.11).
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._poll)
+                async with asyncio.timeout(self._poll):
+                    await self._woken.wait()
 
     async def _hand_on(self, workflows: "Workflows") -> float:
         """Go once through what waits; return how many seconds the looking took.
@@ -148,43 +150,42 @@ class Relay:
 
     async def _add(self, workflows: "Workflows", deliveries: Sequence[Delivery]) -> None:
         if deliveries:
-            attempts = [self._attempt(delivery, delivery.attempts) for delivery in deliveries]
-            await anyio.to_thread.run_sync(workflows.add, attempts)
-
-    def _attempt(self, delivery: Delivery, number: int) -> "Attempt":
-        from longshore.hooks.webhooks.workflows import Attempt
-
-        deadline = self._attempts.deadline(delivery).timestamp()
-        return Attempt(delivery.event_id, delivery.generation, number, deadline)
+            await _in_thread(workflows.add, [self._attempts.following(delivery) for delivery in deliveries])
 
     async def _care(self, workflows: "Workflows") -> None:
         """Have DBOS forget what is long over, and look after queued deliveries that it knows nothing of any more.
 
         There are none, unless its database was lost or an attempt died of something that nobody thought of.
         """
-        await anyio.to_thread.run_sync(workflows.forget, datetime.now(UTC) - _MEMORY)
+        await _in_thread(workflows.forget, datetime.now(UTC) - _MEMORY)
         queued: Sequence[Delivery] = await self._deliveries.queued(0, _PAGE)
         while queued:
             await self._mend(workflows, queued)
             queued = await self._deliveries.queued(queued[-1].event_id, _PAGE)
 
     async def _mend(self, workflows: "Workflows", queued: Sequence[Delivery]) -> None:
-        present = {delivery.event_id: self._attempt(delivery, delivery.attempts) for delivery in queued}
+        following = [self._attempts.following(delivery) for delivery in queued]
         # After an attempt was noted, and before the next one is enqueued, the one before is still under way.
-        former = {
-            delivery.event_id: self._attempt(delivery, delivery.attempts - 1)
-            for delivery in queued
-            if delivery.attempts
-        }
-        attempts = [*present.values(), *former.values()]
-        under_way, over = await anyio.to_thread.run_sync(workflows.known, attempts)
-        lost = []
-        for delivery in queued:
-            ids = {kept[delivery.event_id].workflow_id for kept in (present, former) if delivery.event_id in kept}
-            if ids & set(under_way):
+        former = [replace(attempt, number=attempt.number - 1) for attempt in following if attempt.number]
+        under_way, over = await _in_thread(workflows.known, [*following, *former])
+        moving = {_key(attempt) for attempt in (*following, *former) if attempt.workflow_id in under_way}
+        for delivery, attempt in zip(queued, following, strict=True):
+            if _key(attempt) in moving:
                 continue
-            if present[delivery.event_id].workflow_id in over:
+            if attempt.workflow_id in over:
                 await self._deliveries.restart(delivery)
             else:
-                lost.append(delivery)
-        await self._add(workflows, lost)
+                await _in_thread(workflows.add, [attempt])
+
+
+def _key(attempt: Attempt) -> tuple[int, int]:
+    return attempt.event_id, attempt.generation
+
+
+async def _in_thread(call: Callable[[A], T], argument: A) -> T:
+    """Call in a worker thread; when cancelled, wait for it all the same: DBOS must not be stopped under its feet."""
+    done = asyncio.ensure_future(anyio.to_thread.run_sync(call, argument))
+    try:
+        return await asyncio.shield(done)
+    finally:
+        await asyncio.wait([done])

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import logging
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ ANSWER_LIMIT: Final = 1024 * 1024
 
 _ADDRESSES: Final = 4
 """How many of a receiver's addresses are tried, should it not be reached at the first."""
+
+_HOST: Final = re.compile(rb"[0-9A-Za-z._:-]+")
 
 _CONNECTIONS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=30)
 
@@ -68,9 +71,15 @@ class Sender:
         self._allow_private = allow_private
         self._time_limit = time_limit
         self._connect_limit = min(connect_limit, time_limit)
+        self._tls = _tls() if self._url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._transport: httpx.AsyncHTTPTransport | None = None
         if self._webhook is None:
             logger.warning("webhooks to %s are not signed, because there is no secret", self.receiver)
+
+    @property
+    def time_limit(self) -> float:
+        """How many seconds the receiver has, all in all."""
+        return self._time_limit
 
     @property
     def receiver(self) -> str:
@@ -129,7 +138,7 @@ class Sender:
 
     def _open_transport(self) -> httpx.AsyncHTTPTransport:
         if self._transport is None:
-            self._transport = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False, limits=_CONNECTIONS)
+            self._transport = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=_CONNECTIONS)
         return self._transport
 
     def _headers(self, payload: str, message_id: str) -> dict[str, str]:
@@ -196,7 +205,7 @@ def _parse_url(url: str) -> httpx.URL:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError):
         parsed = None
-    if parsed is None or parsed.scheme not in ("http", "https") or not parsed.host:
+    if parsed is None or parsed.scheme not in ("http", "https") or not _HOST.fullmatch(parsed.raw_host):
         raise ValueError("the webhook's URL is not an http or https URL with a host")
     return parsed
 

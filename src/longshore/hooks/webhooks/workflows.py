@@ -10,13 +10,14 @@ loop but `carry_out`, which DBOS's own loop waits for.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 import dbos._dbos
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, WorkflowSerializationFormat
+
+from longshore.hooks.webhooks.attempts import ID_PREFIX, Attempt
 
 ATTEMPTS_AT_ONCE: Final = 32
 
@@ -24,8 +25,6 @@ QUEUE: Final = "webhooks"
 
 _VERSION: Final = "1"
 """DBOS goes on with a workflow only in a program of the version that began it: to be raised with `_deliver`'s shape."""
-
-_ID_PREFIX: Final = "webhook-"
 
 # Whoever has failed before stands behind those who have not: dead receivers must not hold the others up.
 _FIRST: Final = 1
@@ -39,28 +38,8 @@ _BATCH: Final = 500
 _CANCELLED: Final = "Asyncio task cancelled"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """An attempt to make at a delivery."""
-
-    event_id: int
-    generation: int
-    number: int
-    """How many have been made before it."""
-    deadline: float
-    """When to give up, as a Unix timestamp."""
-
-    @property
-    def workflow_id(self) -> str:
-        """The same for the same attempt, so that DBOS takes it only once."""
-        again = f"-{self.number}" if self.number else ""
-        return f"{_ID_PREFIX}{self.event_id}-{self.generation}{again}"
-
-
-class CarryOut(Protocol):
-    """Makes an attempt; says after how many seconds another one is due, or None. Called on the server's event loop."""
-
-    def __call__(self, attempt: Attempt) -> Awaitable[float | None]: ...
+CarryOut = Callable[[Attempt], Awaitable[float | None]]
+"""Makes an attempt; says after how many seconds another one is due, or None. Called on the server's event loop."""
 
 
 class Workflows:
@@ -127,7 +106,7 @@ class Workflows:
         while True:
             over = DBOS.list_workflows(
                 status=list(_OVER),
-                workflow_id_prefix=_ID_PREFIX,
+                workflow_id_prefix=ID_PREFIX,
                 completed_before=before.isoformat(),
                 limit=_BATCH,
                 load_input=False,

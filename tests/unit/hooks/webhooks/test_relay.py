@@ -1,9 +1,10 @@
 import asyncio
 import logging
 import shutil
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +18,10 @@ from longshore.db.deliveries import SqlDeliveries
 from longshore.db.jobs import prepare_jobs_file
 from longshore.db.uploads import SqlUploads
 from longshore.events import UploadCompleted, UploadCreated
-from longshore.hooks.webhooks.attempts import Backoff
+from longshore.hooks.webhooks.attempts import Attempt, Backoff
 from longshore.hooks.webhooks.relay import Relay
 from longshore.hooks.webhooks.sender import Sender
-from longshore.hooks.webhooks.workflows import Attempt, Workflows
+from longshore.hooks.webhooks.workflows import Workflows
 from longshore.ports.deliveries import Delivery, DeliveryState
 from longshore.protocol.upload import State, Upload
 
@@ -238,6 +239,21 @@ async def test_delivers_what_was_queued_when_the_jobs_file_was_lost(
     assert delivery.state is DELIVERED
 
 
+async def test_starts_anew_what_died_with_its_workflow(world: World, tmp_path: Path) -> None:
+    world.receiver.replies = [hangs]
+    await world.create("a")
+    async with running(world.relay(time_limit=30)):
+        await world.receiver.heard(1)
+    with closing(sqlite3.connect(tmp_path / "jobs.db")) as jobs:
+        jobs.execute("UPDATE workflow_status SET status = 'ERROR'")
+        jobs.commit()
+
+    async with running(world.relay()):
+        (delivery,) = await world.settled()
+
+    assert (delivery.state, delivery.generation) == (DELIVERED, 1)
+
+
 async def test_delivers_again_what_is_asked_for_again(world: World) -> None:
     await world.create("a")
     async with running(world.relay()):
@@ -347,3 +363,21 @@ async def test_forgets_attempts_that_are_long_over(world: World) -> None:
         assert attempted == [one]
     finally:
         await anyio.to_thread.run_sync(workflows.stop)
+
+
+@pytest.mark.postgres
+async def test_keeps_everything_in_postgresql_where_that_is_the_database(postgres_url: str) -> None:
+    async with Database(postgres_url) as database, receiving() as receiver:
+        uploads = SqlUploads(database, deliver=[UploadCreated.type, UploadCompleted.type])
+        world = World(uploads, SqlDeliveries(database), receiver, postgres_url)
+        receiver.replies = [Reply(500), hangs]
+        await world.complete(await world.create("a"))
+        async with running(world.relay(time_limit=30)):
+            await receiver.heard(2)
+        async with running(world.relay()):
+            created, completed = await world.settled(2)
+        for sender in world.senders:
+            await sender.close()
+
+    assert (created.state, completed.state) == (DELIVERED, DELIVERED)
+    assert types(receiver.requests) == ["post-create", "post-create", "post-create", "post-finish"]

@@ -49,7 +49,7 @@ class Days:
         return self.now
 
 
-async def check_accounts(database: Database) -> None:
+async def check_charges(database: Database) -> None:
     """Recompute everything that is counted, from the uploads."""
 
     def check(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
