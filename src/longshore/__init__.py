@@ -4,10 +4,10 @@ The rooms, from the top down; a higher one may import a lower one, never the rev
 
 - `cli`: the commands; they parse arguments and call one function.
 - `app`: the composition root, `build(Settings) -> Starlette`; the only file that names adapters.
-- `config` | `http` | `server`: the settings; the ASGI edge; uvicorn, set up for uploads.
+- `config` | `http` | `server` | `admin`: the settings; the ASGI edge; uvicorn, set up for uploads; the admin panel.
 - `uploads` | `downloads` | `stores` | `lockers` | `db`: the service; giving files back; bytes; leases; records.
 - `ports`: the Protocols that those are written against.
-- `events`: what happened, as frozen values.
+- `events` | `metrics`: what happened, as frozen values; what is counted.
 - `protocol`: tus 1.0 as pure functions, on the standard library alone.
 
 To embed it, mount `longshore.app.build(longshore.config.Settings())` and run its lifespan within your own:

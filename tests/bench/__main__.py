@@ -98,6 +98,8 @@ def _run(result: Result, bench: Bench, kinds: Sequence[Kind], rounds: int) -> No
 
 
 def _is_fit(kind: Kind, result: Result, bench: Bench) -> bool:
+    if not (kind.downloads if result.workload.downloads else kind.uploads):
+        return False
     reason = kind.missing() or result.workload.unfit(kind)
     if reason is None and result.workload.hammers and bench.hammer is None:
         reason = "not measured without a C compiler"

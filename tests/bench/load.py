@@ -122,6 +122,26 @@ def upload_in_parallel(server: Running, source: Source, *, uploads: int, size: i
             connection.close()
 
 
+def download(connection: Connection, path: str, buffer: memoryview) -> int:
+    """Have a file sent, to be forgotten; return how many bytes it was. Raises `LoadError`."""
+    connection.socket.settimeout(None)  # with a timeout the socket would not block, and recv need a poll
+    connection.send_head("GET", path, {})
+    head = b""
+    while b"\r\n\r\n" not in head:
+        if not (piece := connection.socket.recv(65536)):
+            raise LoadError("the server has gone away")
+        head += piece
+    head, _, body = head.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").lower().split("\r\n")
+    if lines[0].split()[1] != "200":
+        raise LoadError(f"{lines[0]} where 200 was expected")
+    length = next(int(line.partition(":")[2]) for line in lines if line.startswith("content-length:"))
+    received = len(body)
+    while received < length and (count := connection.socket.recv_into(buffer)):
+        received += count
+    return received
+
+
 @dataclass(frozen=True)
 class Hammered:
     """What came of many small requests."""

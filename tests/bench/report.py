@@ -183,6 +183,12 @@ def _cpu_of_floor(result: Result) -> float | None:
     return result.cpu(OURS) / result.cpu(result.floor)
 
 
+def _cpu_of_nginx(result: Result) -> float | None:
+    if not {OURS, "nginx"} <= result.measured.keys():
+        return None
+    return result.cpu(OURS) / result.cpu("nginx")
+
+
 def _own(result: Result) -> float | None:
     return result.value(OURS) if OURS in result.measured else None
 
@@ -200,6 +206,8 @@ GOALS: Sequence[Goal] = (
     Goal("d", "requests of tusd's", 1, True, _of("tusd")),
     Goal("e", "KiB for each stalled upload", 64, False, _own),
     Goal("f", "MiB of growth", 32, False, _own),
+    Goal("h", "throughput of nginx's", 0.8, True, _of("nginx")),
+    Goal("h", "CPU of nginx's", 1.5, False, _cpu_of_nginx),
     Goal("g", "throughput of hashing and writing alone", 0.8, True, _of_floor),
 )
 

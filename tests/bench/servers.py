@@ -1,5 +1,6 @@
 """The servers that are measured: how each is found, started by its documented way, and what it can do."""
 
+import getpass
 import os
 import shutil
 import signal
@@ -36,6 +37,10 @@ class Kind:
     """Whether it is for more than large bodies."""
     buffers_bodies = False
     """Whether it holds the whole body of a request in memory, and so cannot be sent one of many GiB."""
+    uploads = True
+    """Whether it takes uploads at all."""
+    downloads = False
+    """Whether the workloads about downloads are for it."""
 
     def missing(self) -> str | None:
         """What is missing on this machine and how to get it, if anything is."""
@@ -63,6 +68,7 @@ class Longshore(Kind):
     checksum = True
 
     def __init__(self, fsync: str = "never") -> None:
+        self.downloads = fsync == "never"
         self.name = "longshore" if fsync == "never" else f"longshore:{fsync}"
         self._fsync = fsync
 
@@ -94,10 +100,27 @@ class Bare(Kind):
         return [sys.executable, "-m", "tests.bench.bare", str(port), str(data_dir)]
 
 
+class Nginx(Kind):
+    """The measure for downloads: a worker process for files, with sendfile."""
+
+    name = "nginx"
+    uploads = False
+    downloads = True
+
+    def missing(self) -> str | None:
+        return None if _nginx() else "put nginx on the PATH (on Debian: apt-get install nginx-light)"
+
+    def command(self, port: int, data_dir: Path) -> Sequence[str]:
+        configuration = data_dir.parent / "nginx.conf"
+        configuration.write_text(NGINX_CONF.format(user=getpass.getuser(), directory=data_dir, port=port))
+        return [_nginx() or "nginx", "-p", str(data_dir.parent), "-c", str(configuration)]
+
+
 class Tusd(Kind):
     """The reference server, in Go."""
 
     name = "tusd"
+    downloads = True
     creation_path = "/files/"
 
     def missing(self) -> str | None:
@@ -177,16 +200,46 @@ class ResumableUpload(AsgiApplication):
     buffers_bodies = True
 
 
+NGINX_CONF = """
+daemon off;
+user {user};
+worker_processes 1;
+pid {directory}/nginx.pid;
+error_log stderr crit;
+events {{}}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    client_body_temp_path {directory}/temp;
+    proxy_temp_path {directory}/temp;
+    fastcgi_temp_path {directory}/temp;
+    uwsgi_temp_path {directory}/temp;
+    scgi_temp_path {directory}/temp;
+    server {{
+        listen 127.0.0.1:{port};
+        root {directory};
+        location = /files {{ return 204; }}
+    }}
+}}
+"""
+
+
 KINDS: Sequence[Kind] = (
     Longshore(),
     Longshore("finish"),
     Bare(),
+    Nginx(),
     Tusd(),
     Rustus(),
     TusNode(),
     Tuspyserver(),
     ResumableUpload(),
 )
+
+
+def _nginx() -> str | None:
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
 
 
 def _tusd() -> str | None:

@@ -19,6 +19,7 @@ from tests.bench.load import (
     Step,
     connect,
     create,
+    download,
     expect,
     send_patch_head,
     upload_in_parallel,
@@ -106,6 +107,8 @@ class Workload:
     floor_name: str = "bare loop"
     hammers: bool = False
     """Whether it needs the load generator for small requests."""
+    downloads: bool = False
+    """Whether it is about downloads, and so for other servers than the rest."""
     once: bool = False
     """Whether one round is enough."""
     in_quick_runs: bool = True
@@ -186,6 +189,42 @@ def _touch_memory(file: Path, size: int) -> None:
 
 def _files_of_size(directory: Path, size: int) -> int:
     return sum(file.is_file() and file.stat().st_size == size for file in directory.rglob("*"))
+
+
+# Downloads
+
+
+def _download(server: Running, bench: Bench) -> Measurement:
+    """One download of a file that is in memory, and has been downloaded once."""
+    size = bench.scale.large
+    path = _provide(server, bench, size)
+    buffer = memoryview(bytearray(MIB))
+    with connect(server) as connection:
+        download(connection, path, buffer)
+        with Gauge(server.pid) as gauge:
+            started = time.monotonic()
+            received = download(connection, path, buffer)
+            seconds = time.monotonic() - started
+    return _measurement(gauge, size / MIB / seconds, size / GIB, int(received != size))
+
+
+def _provide(server: Running, bench: Bench, size: int) -> str:
+    """Have the server hold a file; return its path."""
+    bench.source.warm()
+    if server.kind.uploads:
+        with connect(server) as connection:
+            path = create(server, connection, size)
+            send_patch_head(connection, path, 0, size)
+            bench.source.send(connection, size)
+            expect(connection.read_answer(), 204)
+    else:
+        path = "/file"
+        with (server.data_dir / "file").open("wb") as file:
+            for _ in range(size // MIB):
+                file.write(bytes(MIB))
+    if bench.scale.prepare:
+        os.sync()
+    return path
 
 
 # Small requests
@@ -416,6 +455,9 @@ WORKLOADS: Sequence[Workload] = (
         unfit=lambda kind: _needs_checksum(kind),
         floor=_hash_and_write,
         floor_name="hash and write",
+    ),
+    Workload(
+        key="h", title="one large download", unit="MiB/s", cpu_unit="s/GiB", measure=_download, downloads=True
     ),
 )
 

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from tests.contracts.charges import Days
 
 from longshore.db.database import Database
-from longshore.db.events import SqlEvents, StoredEvent
+from longshore.db.events import SqlEvents
 from longshore.db.tables import deliveries
 from longshore.db.uploads import SqlUploads
 from longshore.events import (
@@ -22,6 +22,7 @@ from longshore.events import (
     UploadRejected,
     UploadTerminated,
 )
+from longshore.ports.events import StoredEvent
 from longshore.ports.quotas import Quotas
 from longshore.protocol.errors import InsufficientStorage, QuotaExceeded
 from longshore.protocol.upload import State, Upload

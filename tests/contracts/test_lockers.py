@@ -47,7 +47,7 @@ class Client:
     """A request that wants an upload: it notes what it is asked, and can be awaited to have been asked."""
 
     locker: Locker
-    position: int = 0
+    position: int | None = 0
     takes: bool = True
     stops: int = 0
     judged: list[int] = field(default_factory=list)
@@ -195,7 +195,7 @@ async def test_each_release_lets_one_in_and_the_others_judge_the_new_holder(lock
         assert [task for task in tasks if task.done()] == list(done)
         (task,) = done
         lease = task.result()
-        order.append(tasks.pop(task).position)
+        order.append(tasks.pop(task).position or 0)
         assert all(client.judged == order for client in tasks.values())
     assert sorted(order) == [0, 1, 2, 3, 4, 1000]
 
@@ -352,3 +352,33 @@ async def test_quiesce_waits_for_the_holder_it_found_and_not_for_the_next(locker
     assert await quiesced is True
     assert newcomer.stops == 0
     await (await acquired).release()
+
+
+async def test_holder_that_has_not_been_admitted_is_not_judged(locker: Locker) -> None:
+    lease = await Client(locker, position=None).acquire()
+    newcomer = Client(locker)
+    task = asyncio.create_task(newcomer.acquire())
+    await asyncio.sleep(0)
+    assert newcomer.judged == []
+    lease.admit(7)
+    await newcomer.waiting.wait()
+    assert newcomer.judged == [7]
+    await lease.release()
+    await (await task).release()
+
+
+async def test_holder_that_is_never_admitted_is_not_asked_to_stop(locker: Locker) -> None:
+    stranger, newcomer = Client(locker, position=None), Client(locker)
+    lease = await stranger.acquire()
+    task = asyncio.create_task(newcomer.acquire())
+    await asyncio.sleep(0)
+    await lease.release()
+    await (await task).release()
+    assert (stranger.stops, newcomer.judged) == (0, [])
+
+
+async def test_no_longer_than_the_timeout_is_waited_for_an_admission(locker: Locker) -> None:
+    await Client(locker, position=None).acquire()
+    for timeout in (0, SHORT):
+        with pytest.raises(UploadLocked):
+            await Client(locker).acquire(timeout=timeout)

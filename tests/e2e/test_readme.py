@@ -2,18 +2,21 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.e2e import tus_js
+from tests.e2e.accounts import PASSWORD, assert_delivered, command, read, sign_in
 from tests.e2e.samples import Sample
-from tests.e2e.wire import assert_holds
-from tests.serving import OFFSET_STREAM, TUS, Connection, Server
+from tests.e2e.wire import code_of, patch, request
+from tests.serving import OFFSET_STREAM, TUS, Answer, Connection, Server, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -40,23 +43,79 @@ def paste_client(name: str, directory: Path, server: Server) -> Path:
     return file
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server as `make run` starts it, but for a password that is known."""
+    directory = tmp_path_factory.mktemp("server")
+    with serving(directory / "data", auth="local", admin_password=PASSWORD) as running:
+        yield running
+    shutil.rmtree(directory)
+
+
+def run(server: Server, directory: Path, *program: object, **environment: str) -> str:
+    """Run an example; return the last word it says."""
+    said = subprocess.run(
+        [*map(str, program)],
+        cwd=directory,
+        env=os.environ | environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert said.stderr == ""
+    return said.stdout.split()[-1]
+
+
 def test_python(server: Server, area: Path, medium: Sample) -> None:
     script = paste_client("upload.py", area, server)
+    token = command(server.data_dir, "token", "issue", "--user", "admin", "--ttl", "12h")
 
-    said = subprocess.run([sys.executable, script, medium.path], cwd=area, check=True, capture_output=True, text=True)
+    url = run(server, area, sys.executable, script, medium.path, TOKEN=token)
 
-    assert_holds(server, said.stdout.split()[-1], medium.size, medium.sha256)
-    assert said.stderr == ""
+    assert_delivered(server, url, sign_in(server), medium.size, medium.sha256)
 
 
-def test_javascript(server: Server, area: Path, medium: Sample) -> None:
+@pytest.mark.parametrize("ttl", ["15m", "30s"])
+def test_javascript(area: Path, medium: Sample, ttl: str) -> None:
+    with serving(area / "data", auth="local", admin_password=PASSWORD, access_token_ttl=ttl) as server:
+        script = paste_client("upload.mjs", area, server)
+        (area / "node_modules").symlink_to(tus_js.JS / "node_modules")
+
+        url = run(server, area, "node", script, medium.path, NAME="admin", PASSWORD=PASSWORD)
+
+        assert_delivered(server, url, sign_in(server), medium.size, medium.sha256)
+
+
+def test_javascript_says_what_is_wrong_with_the_password(server: Server, area: Path, small: Sample) -> None:
     script = paste_client("upload.mjs", area, server)
     (area / "node_modules").symlink_to(tus_js.JS / "node_modules")
 
-    said = subprocess.run(["node", script, medium.path], cwd=area, check=True, capture_output=True, text=True)
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        run(server, area, "node", script, small.path, NAME="admin", PASSWORD="wrong password")
 
-    assert_holds(server, said.stdout.split()[-1], medium.size, medium.sha256)
-    assert said.stderr == ""
+    assert "User name or password is wrong" in failed.value.stderr
+
+
+def test_hooks(area: Path) -> None:
+    paste("hooks.py", area)
+    with serving(area / "data", auth="local", admin_password=PASSWORD, hooks="hooks.NoDrafts") as server:
+        admin = sign_in(server)
+
+        def new(name: bytes) -> Answer:
+            metadata = {"Upload-Metadata": f"filename {b64encode(name).decode()}", "Upload-Length": "5"}
+            return request(server, "POST", "/files", {**admin.bearer, **metadata})
+
+        draft = new(b"draft.iso")
+        assert (draft.status, code_of(draft)) == (422, "no-drafts")
+        path = new(b"final.iso").headers["location"]
+        program = patch(server, path, 0, b"MZ\x90\0\x03", admin.bearer)
+        assert (program.status, read(program)["detail"]) == (403, "Programs are not taken here.")
+        assert request(server, "HEAD", path, admin.bearer).status == 410
+        good = new(b"final.iso").headers["location"]
+        assert patch(server, good, 0, b"hello", admin.bearer).status == 204
+        shown = request(server, "HEAD", good, admin.bearer).headers["upload-metadata"]
+        assert f"reviewed {b64encode(b'no').decode()}" in shown.split(",")
 
 
 @contextmanager

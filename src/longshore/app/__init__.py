@@ -5,6 +5,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import anyio.to_thread
@@ -12,15 +13,20 @@ from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
+from longshore.admin.panel import Panel
 from longshore.app.access import Access, default_quotas, open_access
+from longshore.app.metering import MeteredBudget, MeteredDatabase, Metering
+from longshore.app.operating import open_health, open_panel
 from longshore.app.webhooks import Webhooks
 from longshore.auth.accounts import Accounts
+from longshore.auth.policy import Visibility
 from longshore.config import Settings, SettingsError, load
 from longshore.db import migrate
 from longshore.db.database import Database
 from longshore.db.events import SqlEvents
+from longshore.db.probing import count_open_deliveries
 from longshore.db.quota_settings import SqlQuotas
 from longshore.db.uploads import SqlUploads
 from longshore.events import UploadEvent
@@ -29,17 +35,20 @@ from longshore.hooks.formats import Formats, parse_rules
 from longshore.hooks.loading import HookNotFound, load_hooks
 from longshore.http.accounts import AccountEndpoints
 from longshore.http.cors import Cors
+from longshore.http.events import EventsEndpoint
+from longshore.http.health import Health
 from longshore.http.problems import answer_http_exception
+from longshore.http.request_log import noting
 from longshore.http.tus import Edge, TusEndpoint
 from longshore.http.usage import UsageEndpoint
+from longshore.hub.fanout import Hub
 from longshore.lockers.memory import MemoryLocker
 from longshore.ports import Clock, Emit, Store
-from longshore.ports.hooks import HookEvent, PostHook
+from longshore.ports.hooks import HookEvent, Hooks, PostHook
 from longshore.protocol.capabilities import EXTENSIONS, Capabilities, Limits
 from longshore.server.body import BUFFER_SIZE
 from longshore.stores.disk import DiskStore
 from longshore.uploads.allowances import Allowances
-from longshore.uploads.budget import Budget
 from longshore.uploads.service import Tuning, UploadService
 from longshore.uploads.sweep import Sweep
 
@@ -82,19 +91,26 @@ def build(
     Its lifespan opens the database (and migrates an embedded one), makes the first user, starts the sweep and the
     delivery of webhooks, and on the way out commits what is under way; an application that mounts it has to run that
     lifespan within its own. `hooks` have their say after those of the settings; `emit` is told what happens to uploads;
-    `clock` is for tests that cannot wait. Its state has the `service`, and the `capabilities` that it offers. Raises
-    `SettingsError`.
+    `clock` is for tests that cannot wait. Its state has the `service`, the `capabilities` that it offers, and `stop`,
+    to be called when the server stops, before it waits for requests to end. Raises `SettingsError`.
     """
     clock = clock or _utc_now
-    database = Database(settings.sqlalchemy_url(), durable=settings.fsync != "never")
+    metering = Metering(settings)
+    database = MeteredDatabase(settings.sqlalchemy_url(), durable=settings.fsync != "never")
     store = DiskStore(settings.uploads_dir, fsync=settings.fsync, reserve=settings.disk_reserve)
     offered = _capabilities(settings, store)
     locker = MemoryLocker()
     threads = max(1, min(WORKER_THREADS, settings.buffer_memory // 2 // THREAD_BUFFERS))
     limiter = CapacityLimiter(threads)
-    budget = Budget(settings.buffer_memory - threads * THREAD_BUFFERS)
+    budget = MeteredBudget(settings.buffer_memory - threads * THREAD_BUFFERS)
     webhooks = Webhooks(settings, database, clock)
-    chain = _chain(settings, hooks, webhooks)
+    events = SqlEvents(database)
+    hub = _hub(settings, events, clock)
+    chain = _chain(settings, [*hooks, hub.progress], webhooks)
+    metering.watch(database, limiter, budget, hub)
+    metered_hooks = metering.hooks(chain)
+    if webhooks.delivered:
+        metering.watch_webhooks(lambda: database.read(count_open_deliveries))
     allowances = Allowances(default_quotas(settings), SqlQuotas(database))
     uploads = SqlUploads(
         database, clock=clock, deliver=webhooks.delivered, keep_headers=settings.webhook_forward_headers
@@ -106,14 +122,14 @@ def build(
         limits=_limits(settings),
         tuning=_tuning(settings),
         clock=clock,
-        emit=_tell_all(emit or _log_event, chain, webhooks),
-        hooks=chain,
+        emit=metering.emit(_tell_all(emit or _log_event, metered_hooks, webhooks, hub)),
+        hooks=metered_hooks,
         allowances=allowances,
         new_id=_new_id,
         limiter=limiter,
     )
     access = open_access(settings, database, clock)
-    events = SqlEvents(database)
+    access = replace(access, identify=noting(access.identify))
     sweep = Sweep(
         service.records,
         locker,
@@ -127,19 +143,25 @@ def build(
     )
     endpoint = TusEndpoint(service, offered, edge, identify=access.identify, limiter=limiter, budget=budget)
     routes = _routes(settings.base_path, endpoint)
+    origins = settings.cors_origins if settings.auth == "none" else ("*",)
+    routes += EventsEndpoint(hub, access.identify, clock, origins=origins).routes()
     if settings.auth != "none":
         routes.append(UsageEndpoint(uploads, allowances, access.identify).route())
     if access.accounts is not None:
         routes += AccountEndpoints(access.accounts, access.identify).routes()
+    health, panel = open_health(database, store, service.work), open_panel(settings, access)
+    routes += [*health.routes(), *metering.routes(access.identify), *([panel.route()] if panel else [])]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Cors, origins=settings.cors_origins)],
+        middleware=[metering.middleware(), Middleware(Cors, origins=settings.cors_origins)],
         exception_handlers={HTTPException: answer_http_exception},
-        lifespan=_lifespan(settings, database, service, sweep, access, chain, webhooks),
+        lifespan=_lifespan(settings, database, service, sweep, access, chain, webhooks, hub, health, panel),
     )
     app.router.redirect_slashes = False
     app.state.service = service
+    app.state.stop = _stopping(service, hub)
     app.state.capabilities = offered
+    app.state.metrics = metering.metrics
     return app
 
 
@@ -162,7 +184,7 @@ def _capabilities(settings: Settings, store: Store) -> Capabilities:
     )
 
 
-def _routes(base_path: str, endpoint: TusEndpoint) -> list[Route]:
+def _routes(base_path: str, endpoint: TusEndpoint) -> list[BaseRoute]:
     paths = (base_path, f"{base_path}/", f"{base_path}/{{upload_id}}")
     return [Route(path, endpoint, include_in_schema=False) for path in paths]
 
@@ -196,14 +218,33 @@ def _chain(settings: Settings, hooks: Sequence[object], webhooks: Webhooks) -> C
     return Chain(asked, timeout=settings.hook_timeout, inspect_size=settings.inspect_size)
 
 
-def _tell_all(emit: Emit, chain: Chain, webhooks: Webhooks) -> Emit:
-    """Tell of what happened: whoever embeds us, post-hooks, and the delivery of webhooks that there is something."""
+def _stopping(service: UploadService, hub: Hub) -> Callable[[], None]:
+    def stop() -> None:
+        service.work.stop()
+        hub.stop()
+
+    return stop
+
+
+def _hub(settings: Settings, events: SqlEvents, clock: Clock) -> Hub:
+    return Hub(
+        events,
+        visibility=Visibility(settings.visibility),
+        source=(settings.public_url or "") + settings.base_path,
+        retention=settings.event_retention,
+        clock=clock,
+    )
+
+
+def _tell_all(emit: Emit, hooks: Hooks, webhooks: Webhooks, hub: Hub) -> Emit:
+    """Tell of what happened: whoever embeds us, post-hooks, and those who read the events that there is something."""
 
     def tell(event: UploadEvent) -> None:
         emit(event)
         if (name := _POST_HOOKS.get(event.type)) is not None:
-            chain.tell(name, HookEvent(upload=event.upload, request=event.request))
+            hooks.tell(name, HookEvent(upload=event.upload, request=event.request))
         webhooks.wake()
+        hub.wake()
 
     return tell
 
@@ -236,6 +277,9 @@ def _lifespan(
     access: Access,
     chain: Chain,
     webhooks: Webhooks,
+    hub: Hub,
+    health: Health,
+    panel: Panel | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -243,12 +287,15 @@ def _lifespan(
             await anyio.to_thread.run_sync(migrate.upgrade, settings.sqlalchemy_url())
         async with database:
             await access.ensure_admin()
-            async with webhooks.delivering(), _sweeping(sweep, settings.sweep_interval):
+            async with hub.running(), webhooks.delivering(), _sweeping(sweep, settings.sweep_interval):
                 try:
                     yield
                 finally:
                     await service.work.drain()
                     await chain.close()
+                    await health.close()
+                    if panel is not None:
+                        await panel.close()
 
     return lifespan
 

@@ -247,6 +247,26 @@ class Accounts:
         user = await self.user(username)
         self._settle(user, await self._records.set_role(user.id, role))
 
+    async def user_with_id(self, user_id: str) -> User:
+        """The user with that id. Raises `UserNotFound`."""
+        found = await self._records.user(user_id)
+        if found is None:
+            raise UserNotFound
+        return found
+
+    async def change_user(
+        self, user_id: str, *, role: Role | None = None, disabled: bool | None = None, password: str | None = None
+    ) -> User:
+        """Change several things about a user at once, or none of them; return the user as they are then.
+
+        Raises `UserNotFound`, `LastAdmin` and `InvalidPassword`.
+        """
+        user = await self.user_with_id(user_id)
+        password_hash = None if password is None else await self._passwords.hash(password)
+        changed = self._records.change_user(user_id, role=role, disabled=disabled, password_hash=password_hash)
+        self._settle(user, await changed)
+        return await self.user_with_id(user_id)
+
     def _settle(self, user: User, found: bool) -> None:
         if not found:
             raise UserNotFound

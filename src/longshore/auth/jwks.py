@@ -24,6 +24,9 @@ LIFETIME: Final = 600.0
 FLOOR: Final = 30.0
 """Seconds, at least, between two fetches: tokens that nobody issued must not make us bother the issuer."""
 
+EMPTY_FLOOR: Final = 2.0
+"""The same as long as there are no keys at all, when nobody can come in."""
+
 TIMEOUT: Final = 5.0
 """Seconds that a fetch may take in all."""
 
@@ -81,7 +84,8 @@ class JwksKeys:
         self._max_age = max_age
         self._monotonic = monotonic
         # No connection is kept: a fetch every ten minutes has no use for it, and so there is nothing to close.
-        self._client = httpx.AsyncClient(timeout=timeout, limits=httpx.Limits(max_keepalive_connections=0))
+        # The transport and not a client, which would log the whole URL, and look for proxies.
+        self._transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
         self._keys: Sequence[_Jwk] = ()
         self._fetched_at: float | None = None
         self._tried_at: float | None = None
@@ -114,7 +118,8 @@ class JwksKeys:
 
     def _fetch_if(self, wanted: bool) -> asyncio.Task[None] | None:
         """Begin a fetch if one is wanted and the last is long enough ago; give the one that is under way."""
-        allowed = self._tried_at is None or self._monotonic() - self._tried_at >= self._floor
+        floor = self._floor if self._fetched_at is not None else min(self._floor, EMPTY_FLOOR)
+        allowed = self._tried_at is None or self._monotonic() - self._tried_at >= floor
         if self._fetching is None and wanted and allowed:
             self._tried_at = self._monotonic()
             self._fetching = asyncio.create_task(self._fetch(), name="longshore-jwks")
@@ -135,14 +140,25 @@ class JwksKeys:
         # Not compressed: what a megabyte unpacks to has no bound.
         headers = {"Accept": "application/jwk-set+json, application/json", "Accept-Encoding": "identity"}
         received = bytearray()
-        async with self._client.stream("GET", self._url, headers=headers) as response:
+        response = await self._transport.handle_async_request(self._request(headers))
+        try:
             if response.status_code != httpx.codes.OK:
                 raise ValueError(f"status {response.status_code}")
             async for chunk in response.aiter_raw():
                 received += chunk
                 if len(received) > MAX_SIZE:
                     raise ValueError(f"more than {MAX_SIZE} bytes")
+        finally:
+            await response.aclose()
         return bytes(received)
+
+    def _request(self, headers: Mapping[str, str]) -> httpx.Request:
+        """Ask with the URL's credentials, if it has any, where they belong."""
+        seconds = dict.fromkeys(("connect", "read", "write", "pool"), self._timeout)
+        request = httpx.Request("GET", self._url, headers=headers, extensions={"timeout": seconds})
+        if self._url.username:
+            return next(httpx.BasicAuth(self._url.username, self._url.password).auth_flow(request))
+        return request
 
 
 def _parse_url(url: str) -> httpx.URL:

@@ -110,6 +110,16 @@ class AccountRecords(Protocol):
     async def set_role(self, user_id: str, role: Role) -> bool:
         """Give a user another role. Returns False and raises like `set_disabled`."""
 
+    async def change_user(
+        self,
+        user_id: str,
+        *,
+        role: Role | None = None,
+        disabled: bool | None = None,
+        password_hash: str | None = None,
+    ) -> bool:
+        """Do several of the above at once, or none of them. Returns False and raises like `set_disabled`."""
+
     async def add_session(self, session: Session, user: User) -> bool:
         """Store a new session, unless the user is gone, disabled, or of another generation by now; say which."""
 

@@ -29,7 +29,10 @@ logger = logging.getLogger(__name__)
     "fsync",
     "cors_origins",
     "log_level",
+    "log_format",
     "access_log",
+    "metrics",
+    "admin_panel",
 )
 def serve(**given: str | bool | None) -> None:
     """Serve uploads until interrupted.
@@ -41,7 +44,7 @@ def serve(**given: str | bool | None) -> None:
     prepare_data_dir(settings)
     database.make_ready(settings)
 
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     _run(settings)
 
 
@@ -60,7 +63,7 @@ def _run(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         grace_period=settings.grace_period,
-        access_log=settings.access_log,
+        access_log=False,  # `http.request_log` has one without query strings
         socket_bodies=settings.socket_bodies,
         on_started=lambda host, port: click.echo(banner(settings, app.state.capabilities, host, port)),
         on_stopping=app.state.service.work.stop,

@@ -40,7 +40,9 @@ from longshore.config.kinds import (
     Host,
     HttpUrl,
     Kind,
+    LogFormat,
     LogLevel,
+    MetricsAccess,
     OnFailure,
     OptionalCount,
     OptionalSize,
@@ -57,6 +59,7 @@ from longshore.config.kinds import (
     SigningKeys,
     Size,
     TimeToLive,
+    Visibility,
     WebhookEvents,
     WebhookSecret,
 )
@@ -134,6 +137,12 @@ class Settings(BaseSettings):
         "off",
         description="Who may make themselves an account. `off`, because it is for the operator to say; `open` lets"
         " everybody, `invite` whoever has a code from `longshore user invite`.",
+    )
+    visibility: Visibility = Field(
+        "shared",
+        description="Whom finished uploads are for. `shared` announces, lists and gives them to every user, because a"
+        " server is mostly one group's; `private` to their owner and to administrators. Unfinished ones are always"
+        " private.",
     )
     access_token_ttl: Duration = Field(
         timedelta(minutes=15),
@@ -361,8 +370,23 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(
         "info", description="Least severe messages to log. `info` tells of starts, stops and trouble."
     )
+    log_format: LogFormat = Field(
+        "console",
+        description="How messages are written. `console` is lines for people; `json` an object in each line, for"
+        " programs that collect logs.",
+    )
     access_log: Boolean = Field(
         False, description="Whether to log each request. Off, because it costs time at many small requests."
+    )
+    metrics: MetricsAccess = Field(
+        "admin",
+        description="Who may read `/metrics` (Prometheus). `admin` asks for the token of an administrator, because"
+        " the numbers tell what others do; `open` is for servers that strangers cannot reach, `off` counts nothing.",
+    )
+    admin_panel: Boolean = Field(
+        True,
+        description="Whether there is a panel at `/admin`, in which administrators look at users, uploads and events."
+        " On, because it can change nothing and asks for their password; only with `LONGSHORE_AUTH=local`.",
     )
 
     @classmethod

@@ -94,6 +94,11 @@ Auth = Annotated[
 Registration = Annotated[
     Literal["off", "open", "invite"], BeforeValidator(values.read_word), Kind("one of off, open, invite")
 ]
+MetricsAccess = Annotated[
+    Literal["off", "admin", "open"], BeforeValidator(values.read_word), Kind("one of off, admin, open")
+]
+LogFormat = Annotated[Literal["console", "json"], BeforeValidator(values.read_word), Kind("one of console, json")]
+Visibility = Annotated[Literal["shared", "private"], BeforeValidator(values.read_word), Kind("one of shared, private")]
 OnFailure = Annotated[Literal["refuse", "allow"], BeforeValidator(values.read_word), Kind("one of refuse, allow")]
 Count = Annotated[int, BeforeValidator(values.read_count), Kind("a number of at least 1")]
 OptionalCount = Annotated[

@@ -227,6 +227,7 @@ def read_secret(value: object) -> SecretStr:
 
 def read_password(value: object) -> SecretStr:
     """Take a password as it is: spaces at its ends belong to it."""
+    # Imported here, because it takes long and few give a password.
     from longshore.auth.passwords import MAX_LENGTH, MIN_LENGTH
 
     password = value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -243,6 +244,7 @@ def read_signing_keys(value: object) -> SecretStr:
     """Keys as `auth.keys.KeyRing` takes them; empty for none."""
     keys = read_secret(value)
     if text := keys.get_secret_value():
+        # Imported here, because it takes long and few give keys.
         from longshore.auth.keys import KeyRing
 
         KeyRing.from_setting(text)

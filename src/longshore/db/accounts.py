@@ -135,6 +135,30 @@ class SqlAccounts:
 
         return await self._database.write(change_it)
 
+    async def change_user(
+        self,
+        user_id: str,
+        *,
+        role: Role | None = None,
+        disabled: bool | None = None,
+        password_hash: str | None = None,
+    ) -> bool:
+        ends_sessions = password_hash is not None or bool(disabled)
+        change = update(users).where(users.c.id == user_id).values(generation=users.c.generation + int(ends_sessions))
+        given = {"role": role and role.value, "disabled": disabled, "password_hash": password_hash}
+        change = change.values({name: value for name, value in given.items() if value is not None})
+
+        def change_it(connection: Connection) -> bool:
+            if disabled or role not in (None, Role.ADMIN):
+                _ensure_another_admin(connection, user_id)
+            changed = _change(connection, change) == 1
+            if ends_sessions:
+                # Last, so that no session that is being added slips through: see `add_session`.
+                _end_sessions(connection, user_id)
+            return changed
+
+        return await self._database.write(change_it)
+
     async def add_session(self, session: Session, user: User) -> bool:
         unchanged = _USER.where(users.c.id == user.id, users.c.generation == user.generation, ~users.c.disabled)
         row = {

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, insert, or_, select
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select
 
 from longshore.db.tables import deliveries, events
 
@@ -13,6 +13,10 @@ INSERT = insert(events)
 INSERT_NUMBERED = INSERT.returning(events.c.id)
 DELIVER = insert(deliveries)
 
+# Any number that nobody else locks by in the same database.
+LOCK = select(func.pg_advisory_xact_lock(0x4C4F4E47_45564E54))
+
+LAST = select(func.max(events.c.id))
 AFTER = select(events).where(events.c.id > bindparam("event_id")).order_by(events.c.id).limit(bindparam("limit"))
 FORGET = delete(events).where(
     events.c.id.in_(

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from longshore.db import event_statements as statements
 from longshore.db.database import Database
 from longshore.db.direct import Direct
 from longshore.events import RequestInfo, UploadEvent, UploadRejected, carries_credentials
+from longshore.ports.events import StoredEvent
 from longshore.protocol.upload import Upload
 
 _INSERT: Final = Direct(statements.INSERT, columns=statements.COLUMNS)
@@ -19,21 +19,6 @@ _INSERT_NUMBERED: Final = Direct(statements.INSERT_NUMBERED, columns=statements.
 _DELIVER: Final = Direct(statements.DELIVER, columns=statements.DELIVERY_COLUMNS)
 
 _write_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEvent:
-    """An event as it was stored."""
-
-    id: int
-    """Grows with every event; the events of one upload are in the order in which they happened."""
-    type: str
-    """The stable name of the event's class in `longshore.events`."""
-    upload_id: str
-    owner: str
-    time: datetime
-    data: Mapping[str, Any]
-    """`upload` and `request` as JSON has them; of a rejected upload `code` and `detail` as well."""
 
 
 class EventLog:
@@ -52,7 +37,13 @@ class EventLog:
         return [self._entry(event, now) for event in happened]
 
     def append(self, connection: Connection, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Store the rows."""
+        """Store the rows. The last thing that a transaction does: on PostgreSQL, others wait from here on to append.
+
+        There a sequence hands out ids before the commit, in whatever order that comes. With the lock held until then,
+        an event is visible before a higher id is given out, so that readers who go by ids miss none.
+        """
+        if entries and connection.dialect.name == "postgresql":
+            connection.execute(statements.LOCK)
         for entry in entries:
             if entry["type"] in self._deliver:
                 _deliver(connection, entry)
@@ -106,7 +97,7 @@ def _deliver(connection: Connection, entry: Mapping[str, Any]) -> None:
 
 
 class SqlEvents:
-    """The events on SQLite or PostgreSQL, to be read and forgotten.
+    """The events on SQLite or PostgreSQL, to be read (`ports.events.Events`) and forgotten.
 
     Each method raises `protocol.errors.Unavailable` while the database cannot answer.
     """
@@ -115,13 +106,13 @@ class SqlEvents:
         self._database = database
 
     async def events_after(self, event_id: int, limit: int) -> Sequence[StoredEvent]:
-        """Up to `limit` events with a higher id, the lowest first.
-
-        On PostgreSQL, an event whose transaction is still under way may turn up later with a lower id than one that
-        was read: who must not miss any goes by `deliveries`.
-        """
+        """Up to `limit` events with a higher id, the lowest first."""
         parameters = {"event_id": event_id, "limit": limit}
         return await self._database.read(lambda c: [_stored(row) for row in c.execute(statements.AFTER, parameters)])
+
+    async def last_id(self) -> int:
+        """The highest id of the events that are kept; 0 where there are none."""
+        return await self._database.read(lambda connection: connection.execute(statements.LAST).scalar() or 0)
 
     async def forget_events(self, before: datetime, limit: int) -> int:
         """Delete up to `limit` events from before that moment which need no delivery, or have had it.

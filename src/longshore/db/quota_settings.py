@@ -34,16 +34,29 @@ class SqlQuotas:
 
         return await self._database.read(select)
 
+    async def held_by(self, holder: str) -> Mapping[str, int | None]:
+        """The quotas that were set for a holder itself, by name."""
+
+        def select(connection: Connection) -> Mapping[str, int | None]:
+            return {row.name: row.allowed for row in connection.execute(statements.QUOTAS_OF, {"holders": [holder]})}
+
+        return await self._database.read(select)
+
+    async def replace(self, holder: str, quotas: Mapping[str, int | None]) -> None:
+        """Set these quotas for a holder, and have all others be the defaults again. Raises like `put`."""
+        rows = [_row(holder, name, allowed) for name, allowed in quotas.items()]
+
+        def change(connection: Connection) -> None:
+            for name in NAMES:
+                connection.execute(statements.REMOVE_QUOTA, {"of": holder, "called": name})
+            if rows:
+                connection.execute(statements.PUT_QUOTA, rows)
+
+        await self._database.write(change)
+
     async def put(self, holder: str, name: str, allowed: int | None) -> None:
         """Set a quota. Raises `ValueError` for a holder, a name or a number that is none."""
-        kind, _, who = holder.partition(":")
-        if kind not in ("user", "role") or not who:
-            raise ValueError(f"{holder!r} holds no quotas: it is user:<subject> or role:<role>")
-        if name not in NAMES:
-            raise ValueError(f"there is no quota {name!r}: there are {', '.join(NAMES)}")
-        if allowed is not None and not 0 <= allowed < 2**63:
-            raise ValueError(f"a quota is at least 0 and below 2^63, and not {allowed}")
-        row = {"holder": holder, "name": name, "allowed": allowed}
+        row = _row(holder, name, allowed)
         await self._database.write(lambda connection: connection.execute(statements.PUT_QUOTA, row).rowcount)
 
     async def remove(self, holder: str, name: str) -> bool:
@@ -63,3 +76,14 @@ class SqlQuotas:
             return found
 
         return await self._database.read(select)
+
+
+def _row(holder: str, name: str, allowed: int | None) -> dict[str, str | int | None]:
+    kind, _, who = holder.partition(":")
+    if kind not in ("user", "role") or not who:
+        raise ValueError(f"{holder!r} holds no quotas: it is user:<subject> or role:<role>")
+    if name not in NAMES:
+        raise ValueError(f"there is no quota {name!r}: there are {', '.join(NAMES)}")
+    if allowed is not None and not 0 <= allowed < 2**63:
+        raise ValueError(f"a quota is at least 0 and below 2^63, and not {allowed}")
+    return {"holder": holder, "name": name, "allowed": allowed}

@@ -89,6 +89,18 @@ BURY = _CHANGE.where(_ID, IS_LIVE).values(
     metadata=bindparam("new_metadata", type_=uploads.c.metadata.type), purged=False, charged=0
 )
 
+RENAME = (
+    update(uploads)
+    .where(_ID, IS_LIVE)
+    .values(
+        metadata=bindparam("new_metadata", type_=uploads.c.metadata.type),
+        name=bindparam("new_name", type_=uploads.c.name.type),
+        name_key=bindparam("new_name_key", type_=uploads.c.name.type),
+        media_type=bindparam("new_media_type", type_=uploads.c.media_type.type),
+        updated_at=_NOW,
+    )
+)
+
 PURGED = update(uploads).where(_ID, IS_GONE).values(purged=True, updated_at=_NOW)
 UNPURGED = select(uploads.c.id).where(IS_GONE, not_(uploads.c.purged)).limit(bindparam("limit"))
 

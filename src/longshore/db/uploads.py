@@ -18,6 +18,7 @@ from longshore.db.statements import in_pieces
 from longshore.events import UploadEvent
 from longshore.ports import Clock
 from longshore.ports.quotas import Quotas, Usage
+from longshore.protocol.metadata import file_name, media_type
 from longshore.protocol.upload import State, Upload
 
 _INSERT: Final = Direct(statements.INSERT)
@@ -143,6 +144,10 @@ class SqlUploads:
             return buried
 
         return await self._database.write(bury)
+
+    async def rename(self, upload_id: str, metadata: str) -> bool:
+        changes = {"upload_id": upload_id, "new_metadata": metadata, "now": self._clock()}
+        return await self._change(statements.RENAME, changes | _renamed(metadata)) == 1
 
     async def purged(self, upload_id: str) -> None:
         await self._change(statements.PURGED, {"upload_id": upload_id, "now": self._clock()})
@@ -271,7 +276,18 @@ def _new_row(upload: Upload, now: datetime) -> dict[str, Any]:
         "purged": False,
         "owner": upload.owner,
         "charged": 0,
+        **_named(upload.metadata),
     }
+
+
+def _named(metadata: str) -> dict[str, str]:
+    """What lists know of a file: the columns that come of its metadata."""
+    name = file_name(metadata) if metadata else ""
+    return {"name": name, "name_key": name.casefold(), "media_type": media_type(metadata).lower() if metadata else ""}
+
+
+def _renamed(metadata: str) -> dict[str, str]:
+    return {f"new_{column}": value for column, value in _named(metadata).items()}
 
 
 def _part_rows(upload: Upload) -> list[dict[str, Any]]:

@@ -1,81 +1,104 @@
-"""What a download consists of: safe header fields, and the bytes."""
+"""What a download consists of: a status, safe header fields, and which bytes, of the file and in between."""
 
-import re
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
-from longshore.ports import Store
+from longshore.downloads.conditions import Validators, allows_ranges, is_known
+from longshore.downloads.presentation import describe
+from longshore.downloads.ranges import Span, parse_ranges
+from longshore.ports import Reader, Store
 from longshore.protocol.capabilities import VERSION
-from longshore.protocol.metadata import parse_metadata
-from longshore.protocol.reply import Fields
+from longshore.protocol.reply import Fields, http_date
 from longshore.protocol.upload import Upload
 
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,100}")
-_NAME_KEYS = ("filename", "name")
-_TYPE_KEYS = ("filetype", "type", "contentType")
-_MAX_NAME = 255
-"""Characters of a name that are given back: as many as common file systems take."""
+Piece = bytes | Span
+"""A piece of a body: bytes as they are, or those of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be sent."""
+
+    status: int
+    headers: Fields
+    pieces: Sequence[Piece] = ()
+
+    @property
+    def begins(self) -> bool:
+        """Whether the file's first byte is sent: a download that begins, and does not go on. An empty file begins."""
+        spans = [piece for piece in self.pieces if isinstance(piece, Span)]
+        return self.status == 200 or any(span.start == 0 for span in spans)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A file on its way to a client."""
 
-    headers: Fields
-    first: bytes
-    """The first piece, read already: what cannot be read is refused before anything has been sent."""
-    rest: AsyncGenerator[bytes, None]
+    plan: Plan
+    reader: Reader
+    """The file, open; whoever sends it closes it."""
 
 
-async def deliver(upload: Upload, store: Store) -> Delivery:
-    """The whole of a completed upload.
+def plan_download(upload: Upload, headers: Mapping[str, str], *, ranges: bool = True, inline: bool = False) -> Plan:
+    """What a completed upload is answered with: 200, 206 or 304; request `headers` are by lower-case name.
 
-    Always an attachment of a type that is not sniffed, in a sandbox: nothing that somebody uploaded may run as a page
-    of this origin. Raises `EOFError` when the store does not hold all of it.
+    Without `ranges` Range is ignored, as it is for every method but GET (RFC 9110, section 14.2). Raises
+    `PreconditionFailed` and `RangeNotSatisfiable`.
     """
-    fields = (
-        ("Content-Type", content_type(upload)),
-        ("Content-Length", str(upload.offset)),
-        ("Content-Disposition", content_disposition(upload)),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Content-Security-Policy", "sandbox; default-src 'none'"),
+    validators = Validators.of(upload)
+    kept = _kept(validators)
+    if is_known(headers, validators):
+        return Plan(304, kept)
+    asked = headers.get("range") if ranges and allows_ranges(headers, validators) else None
+    spans = parse_ranges(asked, upload.offset) if asked is not None else None
+    described = describe(upload, inline=inline)
+    if spans is None:
+        whole = Span(0, upload.offset)
+        return Plan(200, (*described, ("Content-Length", str(len(whole))), *kept), (whole,))
+    if len(spans) == 1:
+        length = ("Content-Length", str(len(spans[0])))
+        return Plan(206, (*described, ("Content-Range", _content_range(spans[0], upload)), length, *kept), spans)
+    return _plan_multipart(upload, spans, described, kept)
+
+
+def _kept(validators: Validators) -> Fields:
+    """The header fields that a 304 has as well.
+
+    The file is nobody else's business than the client's, who may keep it and asks each time whether it may still have
+    it.
+    """
+    return (
+        ("ETag", validators.etag),
+        ("Last-Modified", http_date(validators.last_modified)),
+        ("Cache-Control", "private, no-cache"),
+        ("Accept-Ranges", "bytes"),
         ("Tus-Resumable", VERSION),
     )
-    pieces = _read(upload, store)
-    return Delivery(fields, await anext(pieces, b""), pieces)
 
 
-async def _read(upload: Upload, store: Store) -> AsyncGenerator[bytes, None]:
-    async with aclosing(store.read(upload.id, 0, upload.offset)) as pieces:
-        async for piece in pieces:
-            yield piece
+def _plan_multipart(upload: Upload, spans: Sequence[Span], described: Fields, kept: Fields) -> Plan:
+    """Several ranges, as multipart/byteranges (RFC 9110, section 14.6)."""
+    (_, media_type), *others = described
+    # Nobody who made the file can have known it.
+    boundary = secrets.token_hex(16)
+    pieces: list[Piece] = []
+    for span in spans:
+        head = f"--{boundary}\r\nContent-Type: {media_type}\r\nContent-Range: {_content_range(span, upload)}\r\n\r\n"
+        pieces += [(b"\r\n" if pieces else b"") + head.encode("ascii"), span]
+    pieces.append(f"\r\n--{boundary}--\r\n".encode("ascii"))
+    fields = (
+        ("Content-Type", f"multipart/byteranges; boundary={boundary}"),
+        *others,
+        ("Content-Length", str(sum(map(len, pieces)))),
+    )
+    return Plan(206, (*fields, *kept), pieces)
 
 
-def content_type(upload: Upload) -> str:
-    """The media type that the client gave, if it is one; else application/octet-stream."""
-    given = _metadata_text(upload, _TYPE_KEYS)
-    return given if _MEDIA_TYPE.fullmatch(given) else "application/octet-stream"
+def _content_range(span: Span, upload: Upload) -> str:
+    return f"bytes {span.start}-{span.end - 1}/{upload.offset}"
 
 
-def content_disposition(upload: Upload) -> str:
-    """An attachment with the client's file name, as RFC 6266 has it: an ASCII form, and UTF-8 where that is not all."""
-    name = file_name(upload)
-    if not name:
-        return "attachment"
-    plain = "".join(char if char.isascii() and char not in '"\\%' else "_" for char in name)
-    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
-    return f'attachment; filename="{plain}"{extended}'
-
-
-def file_name(upload: Upload) -> str:
-    """The last component of the client's file name, without control characters; empty when there is none."""
-    given = _metadata_text(upload, _NAME_KEYS)
-    last = re.split(r"[/\\]", given)[-1]
-    return "".join(char for char in last if char.isprintable()).strip(" .")[:_MAX_NAME]
-
-
-def _metadata_text(upload: Upload, keys: tuple[str, ...]) -> str:
-    values = parse_metadata(upload.metadata, max_size=len(upload.metadata))
-    return next((values[key].decode("utf-8", "replace") for key in keys if values.get(key)), "")
+async def open_delivery(plan: Plan, upload: Upload, store: Store) -> Delivery:
+    """Open the file. Raises `EOFError` when the store does not hold all of it, before anything has been sent."""
+    return Delivery(plan, await store.open(upload.id, upload.offset))

@@ -38,6 +38,7 @@ _RESPONSE_HEADERS = (
     "Content-Length",
     "Retry-After",
     "WWW-Authenticate",
+    "X-Request-ID",
 )
 
 _PREFLIGHT_AGE = "86400"

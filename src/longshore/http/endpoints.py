@@ -3,7 +3,8 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from functools import lru_cache, partial
+from typing import Any, Literal, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
@@ -54,16 +55,21 @@ def endpoint(path: str, handler: Handler, *, method: Literal["GET", "POST"]) -> 
     A browser asks for leave before it sends JSON or a token from a page of another origin, and takes only an answer of
     2xx for one (Fetch, CORS-preflight fetch); its question carries no token.
     """
-    allowed = ("GET", "HEAD", "OPTIONS") if method == "GET" else (method, "OPTIONS")
-    return Route(path, _answering(handler, allowed), methods=allowed)
+    return resource(path, {method: handler})
 
 
-def _answering(handler: Handler, allowed: Sequence[str]) -> Handler:
+def resource(path: str, handlers: Mapping[str, Handler]) -> Route:
+    """The same for a path that has several methods; one that answers GET answers HEAD."""
+    allowed = (*handlers, *(("HEAD",) if "GET" in handlers else ()), "OPTIONS")
+    return Route(path, _answering(handlers, allowed), methods=allowed)
+
+
+def _answering(handlers: Mapping[str, Handler], allowed: Sequence[str]) -> Handler:
     async def answer(request: Request) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join(allowed)})
         try:
-            return await handler(request)
+            return await handlers["GET" if request.method == "HEAD" else request.method](request)
         except TusError as error:
             return problem(error)
         except ClientDisconnect:
@@ -86,6 +92,39 @@ def problem(error: TusError) -> Response:
 def answer_json(content: Mapping[str, Any], *, status: int = 200) -> Response:
     """Answer with JSON that nobody keeps: it is of somebody's account (RFC 6749, section 5.1)."""
     return JSONResponse(content, status, {"Cache-Control": "no-store"})
+
+
+def answer_model(content: BaseModel, *, status: int = 200) -> Response:
+    """The same with a model, whose JSON is that of its schema."""
+    body = content.model_dump_json(by_alias=True).encode()
+    return Response(body, status, {"Cache-Control": "no-store"}, "application/json")
+
+
+def read_query(request: Request, model: type[Model]) -> Model:
+    """The request's query as a model, whose lists may be given piece by piece. Raises `InvalidRequest`."""
+    given: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if name in _lists(model):
+            given.setdefault(name, []).append(value)
+        elif name in given:
+            raise InvalidRequest(f"{name}: given twice.")
+        else:
+            given[name] = value
+    return _validated(partial(model.model_validate, given))
+
+
+@lru_cache
+def _lists(model: type[BaseModel]) -> frozenset[str]:
+    fields = model.model_fields.items()
+    return frozenset(field.alias or name for name, field in fields if get_origin(field.annotation) is list)
+
+
+def path_text(request: Request, name: str, missing: type[TusError]) -> str:
+    """A part of the path. Raises `missing` for one with a NUL: nothing has one, and PostgreSQL takes none."""
+    text: str = request.path_params[name]
+    if "\0" in text:
+        raise missing
+    return text
 
 
 async def read_json(request: Request, model: type[Model]) -> Model:
@@ -130,8 +169,12 @@ async def _read(request: Request) -> bytes:
 
 
 def _validate(model: type[Model], body: bytes) -> Model:
+    return _validated(partial(model.model_validate_json, body))
+
+
+def _validated(validate: Callable[[], Model]) -> Model:
     try:
-        return model.model_validate_json(body)
+        return validate()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     where = ".".join(str(step) for step in first["loc"])

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
 from longshore.downloads.delivery import Delivery
+from longshore.downloads.ranges import Span
+from longshore.ports import FILE, Reader, SendFile
 from longshore.ports.hooks import Answer
 from longshore.protocol.reply import Fields, Reply
 
@@ -16,6 +19,9 @@ LINGER = 5.0
 Closing the connection while the client still sends makes its kernel drop our reply: the client would see a reset and
 try again, though it has been refused for good.
 """
+
+_SMALL = 64 * 1024
+"""Bytes of a file that are read and sent along, because handing so few to the kernel takes longer."""
 
 _HAS_NO_CONTENT_LENGTH = {204, 304}
 
@@ -52,14 +58,49 @@ def with_answer(reply: Reply, answer: Answer) -> Reply:
     return replace(reply, status=status, headers=(*reply.headers, *added), body=answer.body or reply.body)
 
 
-async def stream(delivery: Delivery, send: Send) -> None:
-    """Send a file."""
-    async with contextlib.aclosing(delivery.rest) as rest:
-        await send({"type": "http.response.start", "status": 200, "headers": _encode(delivery.headers)})
-        await send({"type": "http.response.body", "body": delivery.first, "more_body": True})
-        async for piece in rest:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+async def stream(delivery: Delivery, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a file, by the best way that the server offers, until its end or until the client has gone away.
+
+    Where the file cannot be read to its end, what is raised has the server break off the response: the client, which
+    knows from Content-Length how much is missing, comes back for the rest.
+    """
+    plan, reader = delivery.plan, delivery.reader
+    with contextlib.closing(reader):
+        await send({"type": "http.response.start", "status": plan.status, "headers": _encode(plan.headers)})
+        for piece in plan.pieces:
+            if isinstance(piece, bytes):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            else:
+                await _send_span(piece, reader, scope, receive, send)
         await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_span(span: Span, reader: Reader, scope: Scope, receive: Receive, send: Send) -> None:
+    send_file: SendFile | None = (scope.get("extensions") or {}).get(FILE)
+    if send_file is not None and reader.descriptor is not None and len(span) > _SMALL:
+        await send_file(reader.descriptor, span.start, span.end)
+        return
+    async with contextlib.aclosing(reader.read(span.start, span.end)) as pieces, _hearing(receive) as gone:
+        async for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if gone.done():
+                return
+
+
+@contextlib.asynccontextmanager
+async def _hearing(receive: Receive) -> AsyncIterator[asyncio.Task[None]]:
+    """A task that ends when the client has gone away: a server that is sent more then just drops it."""
+    task = asyncio.create_task(_until_gone(receive))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _encode(headers: Fields) -> list[tuple[bytes, bytes]]:

@@ -7,8 +7,10 @@ from urllib.parse import quote
 from anyio import CapacityLimiter
 from starlette.types import Receive, Scope, Send
 
-from longshore.downloads.delivery import Delivery, deliver
+from longshore.downloads.delivery import Delivery
+from longshore.downloads.linking import Links
 from longshore.http.authentication import Identify
+from longshore.http.downloads import Downloads, is_download, take_link
 from longshore.http.problems import InternalError
 from longshore.http.reading import (
     has_trailers,
@@ -21,7 +23,7 @@ from longshore.http.reading import (
 from longshore.http.responding import expects_continue, respond, stream, with_answer
 from longshore.ports import Body, StopReason
 from longshore.protocol.capabilities import Capabilities
-from longshore.protocol.errors import TusError, UploadLocked, VersionUnsupported
+from longshore.protocol.errors import TusError, UploadLocked, UploadUnfinished, VersionUnsupported
 from longshore.protocol.intents import (
     Append,
     Concatenate,
@@ -42,7 +44,6 @@ from longshore.protocol.reply import (
     reply_options,
     reply_terminated,
 )
-from longshore.protocol.upload import Upload
 from longshore.uploads.budget import Budget
 from longshore.uploads.caller import Caller
 from longshore.uploads.service import UploadService
@@ -61,6 +62,11 @@ class Edge:
     body_idle_timeout: float
     """Seconds without a byte after which a body counts as stalled."""
 
+    def url(self, upload_id: str, scope: Scope) -> str:
+        """The upload's URL: a path from the root, which holds behind any proxy that only adds TLS, or absolute."""
+        mount = self.public_url if self.public_url is not None else quote(scope.get("root_path", ""))
+        return f"{mount}{self.base_path}/{upload_id}"
+
 
 class TusEndpoint:
     """Answers every request to the creation URL and to upload URLs."""
@@ -74,6 +80,7 @@ class TusEndpoint:
         identify: Identify,
         limiter: CapacityLimiter,
         budget: Budget,
+        links: Links | None = None,
     ) -> None:
         self._service = service
         self._capabilities = capabilities
@@ -82,6 +89,7 @@ class TusEndpoint:
         self._identify = identify
         self._limiter = limiter
         self._budget = budget
+        self._downloads = Downloads(service, links)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -95,7 +103,7 @@ class TusEndpoint:
         )
         answer = await self._guarded(head, scope, body)
         if isinstance(answer, Delivery):
-            await stream(answer, send)
+            await stream(answer, scope, receive, send)
         else:
             linger = _goes_on_sending(body, scope)
             await respond(answer, scope, receive, send, body_is_read=body.complete, linger=linger)
@@ -106,6 +114,8 @@ class TusEndpoint:
             require_small_head(scope)
             if effective_method(head) == "OPTIONS":
                 return self._options(head, scope)
+            if is_download(head, scope) and (token := take_link(scope)) is not None:
+                return await self._downloads.answer_link(token, head, scope)
             principal = await self._identify(scope)
             require_possible_id(head)
             caller = Caller(principal=principal, request=request_info(scope))
@@ -132,8 +142,8 @@ class TusEndpoint:
         return self._capabilities if has_trailers(scope) else self._capabilities_without_trailers
 
     async def _answer(self, head: RequestHead, scope: Scope, body: Body, caller: Caller) -> Reply | Delivery:
-        if effective_method(head) == "GET":
-            return await self._download(head, caller)
+        if is_download(head, scope):
+            return await self._download(head, scope, caller)
         intent = parse_request(head, self._offered(scope))
         if isinstance(intent, Options):
             return reply_options(self._offered(scope))
@@ -144,10 +154,10 @@ class TusEndpoint:
         match intent:
             case Create():
                 upload = await self._service.create(intent, body if intent.body else None, caller)
-                return reply_created(upload, self._location(upload, scope), with_body=intent.body is not None)
+                return reply_created(upload, self._edge.url(upload.id, scope), with_body=intent.body is not None)
             case Concatenate():
                 final = await self._service.concatenate(intent, caller)
-                return reply_created(final, self._location(final, scope), with_body=False)
+                return reply_created(final, self._edge.url(final.id, scope), with_body=False)
             case Inspect():
                 return reply_inspected(await self._service.inspect(intent.resource, caller))
             case Append():
@@ -156,15 +166,15 @@ class TusEndpoint:
                 await self._service.terminate(intent.resource, caller)
                 return reply_terminated()
 
-    async def _download(self, head: RequestHead, caller: Caller) -> Delivery:
+    async def _download(self, head: RequestHead, scope: Scope, caller: Caller) -> Reply | Delivery:
         if head.resource is None:
             raise method_not_allowed(head, self._capabilities)
-        return await deliver(await self._service.finished(head.resource, caller), self._service.records.store)
-
-    def _location(self, upload: Upload, scope: Scope) -> str:
-        """The upload's URL: a path from the root, which holds behind any proxy that only adds TLS, or absolute."""
-        mount = self._edge.public_url if self._edge.public_url is not None else quote(scope.get("root_path", ""))
-        return f"{mount}{self._edge.base_path}/{upload.id}"
+        try:
+            return await self._downloads.answer(head.resource, head, scope, caller)
+        except UploadUnfinished:
+            if scope["method"] == "HEAD" and effective_method(head) == "HEAD":
+                parse_request(head, self._capabilities)  # Of what is no file yet, HEAD is tus's: raises.
+            raise
 
 
 def _goes_on_sending(body: Body, scope: Scope) -> bool:

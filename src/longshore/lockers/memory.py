@@ -23,15 +23,18 @@ class MemoryLease:
     def __init__(
         self,
         upload_id: str,
-        position: int,
+        position: int | None,
         stop: Callable[[], None],
         *,
         held: dict[str, "MemoryLease"],
         now: Callable[[], float],
     ) -> None:
         self.upload_id = upload_id
-        self.position = position
+        self.position = 0 if position is None else position
         self.released = asyncio.Event()
+        self.admitted = asyncio.Event()
+        if position is not None:
+            self.admitted.set()
         self._heard = now()
         self._stop = stop
         self._asked = False
@@ -52,11 +55,17 @@ class MemoryLease:
         self.position = position
         self._heard = self._now()
 
+    def admit(self, position: int) -> None:
+        """Let newcomers judge us by where the upload stands."""
+        self.position = position
+        self.admitted.set()
+
     async def release(self) -> None:
         """Give the lease up. Nothing in here waits, so a cancellation cannot leave it half done."""
         if self._held.get(self.upload_id) is self:
             del self._held[self.upload_id]
             self.released.set()
+            self.admitted.set()
 
     def ask_to_stop(self) -> None:
         """Call the owner's `stop`, the first time only. What it raises is the owner's fault, not the newcomer's."""
@@ -80,7 +89,7 @@ class MemoryLocker:
         self,
         upload_id: str,
         *,
-        position: int,
+        position: int | None,
         stop: Callable[[], None],
         may_take: Callable[[Holder], bool],
         timeout: float,
@@ -92,7 +101,10 @@ class MemoryLocker:
         """
         deadline = asyncio.get_running_loop().time() + timeout
         while holder := self._held.get(upload_id):
-            await self._outlast(holder, deadline, ask=may_take(holder))
+            if not holder.admitted.is_set():
+                await self._wait(holder.admitted, deadline)
+            else:
+                await self._outlast(holder, deadline, ask=may_take(holder))
         lease = MemoryLease(upload_id, position, stop, held=self._held, now=self._now)
         self._held[upload_id] = lease
         return lease
@@ -111,13 +123,16 @@ class MemoryLocker:
 
     async def _outlast(self, holder: MemoryLease, deadline: float, *, ask: bool) -> None:
         """Wait until the holder has released, after asking it to stop if that is wanted."""
+        if ask and asyncio.get_running_loop().time() < deadline:
+            holder.ask_to_stop()
+        await self._wait(holder.released, deadline)
+
+    async def _wait(self, event: asyncio.Event, deadline: float) -> None:
         if asyncio.get_running_loop().time() >= deadline:
             raise UploadLocked
-        if ask:
-            holder.ask_to_stop()
         try:
             async with asyncio.timeout_at(deadline):
-                await holder.released.wait()
+                await event.wait()
         except TimeoutError:
-            if not holder.released.is_set():  # Both may have come in the same turn of the loop.
+            if not event.is_set():  # Both may have come in the same turn of the loop.
                 raise UploadLocked from None

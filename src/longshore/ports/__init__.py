@@ -24,6 +24,9 @@ TRAILERS = "longshore.trailers"
 BODY = "longshore.body"
 """Scope extension of our own server: makes a `Body` that reads from the socket. Only there where that is possible."""
 
+FILE = "longshore.file"
+"""Scope extension of our own server: a `SendFile`. Only there where the kernel can send files."""
+
 Clock = Callable[[], datetime]
 """Tells the time as an aware datetime in UTC."""
 
@@ -83,6 +86,38 @@ class Body(Protocol):
         """Make `feed` return soon, as if the client had gone away. Called on the event loop; the first reason stays."""
 
 
+class SendFile(Protocol):
+    """Sends a piece of a response's body from an open file, without its bytes coming here.
+
+    The response has been started, with a Content-Length, and is ended by a last `http.response.body` as any other.
+    """
+
+    async def __call__(self, descriptor: int, start: int, end: int) -> None:
+        """Send the bytes from start up to, and without, end; return when the kernel has them all.
+
+        Returns early, without raising, when the client has gone away, or takes nothing for too long. The descriptor
+        may be closed as soon as this has returned or raised. Raises `EOFError` when the file ends before, and
+        `OSError` when it cannot be read; the response can only be broken off then.
+        """
+
+
+class Reader(Protocol):
+    """An upload's bytes, open for reading; they can be read to their end although the upload is removed meanwhile."""
+
+    @property
+    def descriptor(self) -> int | None:
+        """The open file that they are in, from its start on; None where there is no such file."""
+
+    def read(self, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes from start up to, and without, end, in pieces of about 1 MiB.
+
+        Raises `EOFError` when there are fewer.
+        """
+
+    def close(self) -> None:
+        """Let go of them. Nobody reads any more."""
+
+
 class Writer(Protocol):
     """An upload's bytes, open for appending. Methods block and are called from one worker thread at a time."""
 
@@ -124,6 +159,9 @@ class Store(Protocol):
 
         Raises `EOFError` when the store holds fewer.
         """
+
+    async def open(self, upload_id: str, size: int) -> Reader:
+        """Open the upload for reading. Raises `EOFError` when the store holds fewer than `size` bytes."""
 
     async def concatenate(self, upload_id: str, parts: Sequence[tuple[str, int]], *, durable: bool) -> int:
         """Make the upload's bytes those of the parts in order; return how many that is.
@@ -205,6 +243,9 @@ class Uploads(Protocol):
         `purged` is called.
         """
 
+    async def rename(self, upload_id: str, metadata: str) -> bool:
+        """Replace the metadata of a live upload, and so its name; return whether it was live."""
+
     async def purged(self, upload_id: str) -> None:
         """Note that a tombstone's bytes have been removed."""
 
@@ -234,6 +275,9 @@ class Lease(Protocol):
     """The right to change one upload, held by one request."""
 
     upload_id: str
+
+    def admit(self, position: int) -> None:
+        """Note that the holder may change the upload, and where that stands. Event loop only."""
 
     def busy(self) -> None:
         """Note that bytes came in and are being worked on: however long that takes, until `advance` we are not quiet.
@@ -267,12 +311,15 @@ class Locker(Protocol):
         self,
         upload_id: str,
         *,
-        position: int,
+        position: int | None,
         stop: Callable[[], None],
         may_take: Callable[[Holder], bool],
         timeout: float,
     ) -> Lease:
         """Take the lease, asking its holder to stop where `may_take(holder)` says so.
+
+        Without a `position` nobody knows yet whether this request may do anything to the upload: newcomers wait for
+        `admit` or `release`, and do not judge by it.
 
         `stop` is how a later newcomer asks us to stop; it is called on the event loop. `may_take` is asked again
         whenever the lease changed hands while we waited; what it raises is raised from here. When it returns False the

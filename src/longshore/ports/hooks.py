@@ -1,6 +1,6 @@
 """What hooks are told and what they may answer: the operator's say in what happens to uploads.
 
-The names are tusd's where tusd has them; `inspect` and `post_expire` are our own.
+The names are tusd's where tusd has them; `inspect`, `pre_rename` and `post_expire` are our own.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from longshore.events import RequestInfo
 from longshore.protocol.errors import TusError
 from longshore.protocol.upload import Upload
 
-PreHook = Literal["pre_create", "inspect", "pre_finish", "pre_terminate"]
+PreHook = Literal["pre_create", "inspect", "pre_finish", "pre_rename", "pre_terminate"]
 """Asked before something happens; may refuse it."""
 
 PostHook = Literal["post_create", "post_receive", "post_finish", "post_terminate", "post_expire"]
@@ -39,7 +39,7 @@ class HookEvent:
     """As it is (`post_*`), or as it would be (`pre_*`)."""
     request: RequestInfo = field(default_factory=RequestInfo)
     content: Content | None = None
-    """For `inspect` and `pre_finish`; of `inspect` only the first bytes are promised."""
+    """For `inspect`, `pre_finish`, and `pre_rename` of a completed upload; `inspect` is promised the first bytes only."""
     stop: Callable[[TusError], None] = lambda refusal: None
     """For `post_receive`: end the transfer, remove the upload, and answer with this refusal. Event loop only."""
 

@@ -1,7 +1,9 @@
 """How much a user may upload, and how much has been."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +44,13 @@ class Usage:
     """Bytes, those reserved for unfinished uploads among them."""
     unfinished: int
     """Number of unfinished uploads."""
+
+
+class QuotaSettings(Protocol):
+    """The quotas that were set for holders: `user:<subject>` or `role:<role>`; by the field names of `Quotas`."""
+
+    async def held_by(self, holder: str) -> Mapping[str, int | None]:
+        """Those that were set for the holder itself."""
+
+    async def replace(self, holder: str, quotas: Mapping[str, int | None]) -> None:
+        """Set these, and have all others be the defaults again. Raises `ValueError` for what is no quota."""

@@ -1,10 +1,19 @@
-"""Upload-Metadata: the grammar of the creation extension, read strictly."""
+"""Upload-Metadata: the grammar of the creation extension, read strictly; and what clients say in it by convention."""
 
+import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from longshore.protocol.encoding import decode_base64
 from longshore.protocol.errors import InvalidMetadata, MetadataTooLarge
+
+_NAME_KEYS: Final = ("filename", "name")
+_TYPE_KEYS: Final = ("filetype", "type", "contentType")
+_MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,100}/[A-Za-z0-9!#$&^_.+-]{1,100}")
+
+MAX_NAME: Final = 255
+"""Characters of a file name that are given back: as many as common file systems take."""
 
 
 def parse_metadata(raw: str, *, max_size: int) -> Mapping[str, bytes]:
@@ -48,3 +57,44 @@ def _decode(key: str, value: str) -> bytes:
         return decode_base64(value)
     except ValueError:
         raise InvalidMetadata(f"The value of {key!r} is not Base64.") from None
+
+
+# The specification leaves the keys to clients; these are what they have settled on.
+
+
+def given_name(raw: str) -> bytes:
+    """The file's name, or path, as the client gave it: the value of `filename`, else of `name`, else nothing."""
+    return _first(raw, _NAME_KEYS)
+
+
+def last_component(path: str) -> str:
+    """What comes after the last slash or backslash: some clients send a path."""
+    return re.split(r"[/\\]", path)[-1]
+
+
+def file_name(raw: str) -> str:
+    """The last component of the given name without what is not printable, for people; empty when there is none."""
+    last = last_component(given_name(raw).decode("utf-8", "replace"))
+    return "".join(char for char in last if char.isprintable()).strip(" .")[:MAX_NAME]
+
+
+def media_type(raw: str) -> str:
+    """The media type that the client gave, if it is one without parameters; else empty."""
+    given = _first(raw, _TYPE_KEYS).decode("utf-8", "replace")
+    return given if _MEDIA_TYPE.fullmatch(given) else ""
+
+
+def renamed(raw: str, name: str) -> str:
+    """The same metadata with another file name, under each key that had one; `filename` where none had."""
+    pairs = dict(_pairs(raw))
+    keys = [key for key in _NAME_KEYS if key in pairs] or _NAME_KEYS[:1]
+    return format_metadata(pairs | dict.fromkeys(keys, name.encode()))
+
+
+def _first(raw: str, keys: Sequence[str]) -> bytes:
+    pairs = _pairs(raw)
+    return next((pairs[key] for key in keys if pairs.get(key)), b"")
+
+
+def _pairs(raw: str) -> Mapping[str, bytes]:
+    return parse_metadata(raw, max_size=len(raw))

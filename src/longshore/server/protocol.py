@@ -16,20 +16,22 @@ from anyio import CapacityLimiter
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from longshore.ports import BODY, TRAILERS
+from longshore.ports import BODY, FILE, TRAILERS
 from longshore.server.body import SocketBody
+from longshore.server.sending import FileSender, Watch
 
 MAX_HEAD = 256 * 1024
 """Bytes of a request's head (and of its trailers) that are read at most; the application itself takes fewer."""
 
 _OFFER = re.compile(rb"\r\nupgrade:(?![ \t]*websocket)", re.IGNORECASE)
+_ANY_OFFER = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
 class UploadProtocol(HttpToolsProtocol):
     """Offers bodies straight from the socket, keeps trailers apart, bounds the head, and drops no byte of a body."""
 
     offers_bodies = True
-    """Whether bodies may be read straight from the socket."""
+    """Whether bodies may be read straight from the socket, and files be sent straight to it."""
 
     head_timeout = 60.0
     """Seconds that a client has for the head of a request, from the connection or the head's first byte on.
@@ -37,7 +39,12 @@ class UploadProtocol(HttpToolsProtocol):
     uvicorn bounds the time between requests only: half a head would hold its connection for ever.
     """
 
+    send_timeout = 60.0
+    """Seconds for which a client may take nothing of what is sent to it."""
+
     _head_timer: asyncio.TimerHandle | None = None
+    _watch: Watch | None = None
+    _woken: asyncio.Future[bool] | None = None
     _in_head = False
     _in_body = False
     _head_size = 0
@@ -52,7 +59,43 @@ class UploadProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing any more."""
         self._head_is_there()
+        if self._watch is not None:
+            self._watch.stop()
+        self._wake(False)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to take what has been written, but not for ever."""
+        super().pause_writing()
+        self.watch().start()
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        self.watch().stop()
+        super().resume_writing()
+
+    def watch(self) -> Watch:
+        """The eye on a client that something waits for."""
+        if self._watch is None:
+            target = self.transport.get_extra_info("socket")
+            self._watch = Watch(self.loop, target, self.transport.abort, timeout=self.send_timeout)
+        return self._watch
+
+    async def writable(self, target: socket.socket) -> bool:
+        """Wait until a duplicate of the socket takes more; False when the client has gone or takes nothing."""
+        self._woken = self.loop.create_future()
+        self.loop.add_writer(target.fileno(), self._wake, True)
+        self.watch().start()
+        try:
+            return await self._woken
+        finally:
+            self.watch().stop()
+            self.loop.remove_writer(target.fileno())
+            self._woken = None
+
+    def _wake(self, writable: bool) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(writable)
 
     def _await_head(self) -> None:
         self._head_is_there()
@@ -86,7 +129,9 @@ class UploadProtocol(HttpToolsProtocol):
         if self._in_body or b"pgrade:" not in data:
             return data
         head, end, rest = data.partition(b"\r\n\r\n")
-        return _OFFER.sub(b"\r\nignored:", head) + end + rest
+        # Only GET opens a WebSocket. In the middle of a head nobody knows yet what it is the head of.
+        offer = _OFFER if self._in_head or data.startswith(b"GET ") else _ANY_OFFER
+        return offer.sub(b"\r\nignored:", head) + end + rest
 
     def _count_head(self, size: int) -> None:
         self._head_size += size
@@ -99,9 +144,16 @@ class UploadProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: bytes, code: bytes) -> None:
         """Answer before there is a request to hand to the application, and close the connection."""
-        problem = _PROBLEM % (code, status[4:], status[:3], code)
-        self.transport.write(_REFUSAL % (status, len(problem), problem))
+        if not self._is_answering():
+            problem = _PROBLEM % (code, status[4:], status[:3], code)
+            self.transport.write(_REFUSAL % (status, len(problem), problem))
         self.transport.close()
+
+    def _is_answering(self) -> bool:
+        """Whether a response is under way, in the middle of which another one would be taken for its body."""
+        cycle = self.cycle
+        # There is no cycle before the first request, though uvicorn's annotation says otherwise.
+        return bool(self.pipeline) or (cycle is not None and cycle.response_started and not cycle.response_complete)  # type: ignore[redundant-expr]
 
     def on_message_begin(self) -> None:
         """Start a request."""
@@ -140,11 +192,23 @@ class UploadProtocol(HttpToolsProtocol):
         length = _content_length(self.headers)
         if length and self.offers_bodies and self.scheme == "http":
             scope["extensions"][BODY] = _Offer(self, self.cycle, length)
+        if scope["method"] == "GET" and self.offers_bodies and self.scheme == "http" and hasattr(os, "sendfile"):
+            scope["extensions"][FILE] = FileSender(_ResponseConnection(self, self.cycle))
 
     def _offers_with_body(self) -> bool:
-        if not self.parser.should_upgrade() or self._should_upgrade():
-            return False
+        return self.parser.should_upgrade() and self._announces_body()
+
+    def _announces_body(self) -> bool:
         return any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+
+    def _should_upgrade(self) -> bool:
+        """Whether the request opens a WebSocket (RFC 6455, section 4.1: a GET)."""
+        return self.parser.get_method() == b"GET" and not self._announces_body() and super()._should_upgrade()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over, and leave nothing behind that waits for the garbage collector."""
+        super().handle_websocket_upgrade()
+        self.parser = self.scope = self.headers = None  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
         """The request is there."""
@@ -215,10 +279,7 @@ class _CycleConnection:
 
     def socket(self) -> socket.socket:
         """A duplicate: the event loop watches the original for the transport, and would not watch it for us too."""
-        original = self._cycle.transport.get_extra_info("socket")
-        duplicate = socket.socket(fileno=os.dup(original.fileno()))
-        duplicate.setblocking(False)
-        return duplicate
+        return _duplicate(self._cycle.transport)
 
     def end(self, left: int) -> None:
         """Let the transport read on. Where something is left, nothing can follow on this connection."""
@@ -227,6 +288,56 @@ class _CycleConnection:
         elif self._cycle.more_body and not self._cycle.disconnected:
             self._protocol.skip_body()
         self._cycle.flow.resume_reading()
+
+
+class _ResponseConnection:
+    """One response's view of its connection: a `sending.Connection`."""
+
+    def __init__(self, protocol: UploadProtocol, cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
+        self._cycle = cycle
+
+    async def begin(self, size: int) -> socket.socket | None:
+        """Count the bytes as sent, and have the transport empty.
+
+        Nothing is read meanwhile: what is wrong with the next request must not be said in the middle of this body.
+        """
+        cycle = self._cycle
+        if not cycle.response_started or size > cycle.expected_content_length:
+            raise RuntimeError("there is no response with a Content-Length that has room for the file")
+        cycle.expected_content_length -= size
+        if not self._is_gone():
+            cycle.flow.pause_reading()
+            await self._flush()
+        return None if self._is_gone() else _duplicate(cycle.transport)
+
+    def _is_gone(self) -> bool:
+        return self._cycle.disconnected or self._cycle.transport.is_closing()
+
+    async def _flush(self) -> None:
+        """Have the transport pause us for every byte that it holds, and wait until it holds none."""
+        transport, flow = self._cycle.transport, self._cycle.flow
+        transport.set_write_buffer_limits(high=0)
+        try:
+            await flow.drain()
+        finally:
+            if not self._is_gone():
+                transport.set_write_buffer_limits()
+
+    async def wait(self, target: socket.socket) -> bool:
+        """Wait for the client."""
+        return not self._is_gone() and await self._protocol.writable(target)
+
+    def cut(self) -> None:
+        """End the connection at once."""
+        self._cycle.transport.abort()
+
+
+def _duplicate(transport: asyncio.Transport) -> socket.socket:
+    """The transport's socket once more, non-blocking."""
+    duplicate = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+    duplicate.setblocking(False)
+    return duplicate
 
 
 def _content_length(headers: list[tuple[bytes, bytes]]) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -11,9 +12,23 @@ from typing import Any, Literal
 
 import uvicorn
 
-from longshore.server.compatibility import differences
+from longshore.server.compatibility import differences, socket_differences
 
 logger = logging.getLogger(__name__)
+
+MAX_MESSAGE = 16 * 1024
+"""Bytes of a message over a WebSocket: twice as many as the longest token has."""
+
+PING_INTERVAL = 15.0
+"""Seconds between a WebSocket's pong and the next ping; with the time for that, a dead peer is found within 30."""
+
+PING_TIMEOUT = 15.0
+
+_OPEN_FILES = 65536
+"""Open files that this server has a use for."""
+
+_FEW_FILES = 8192
+"""Open files below which an operator should know."""
 
 _GC_THRESHOLD = 10_000
 """New containers after which the youngest generation is collected; Python's own default is 700."""
@@ -67,7 +82,14 @@ def run(
         access_log=access_log,
         server_header=False,
         timeout_graceful_shutdown=max(1, round(grace_period)),
+        ws=websocket_class(),
+        ws_max_size=MAX_MESSAGE,
+        ws_ping_interval=PING_INTERVAL,
+        ws_ping_timeout=PING_TIMEOUT,
+        # It would take hundreds of KiB for each connection, to make short messages a little shorter.
+        ws_per_message_deflate=False,
     )
+    _allow_many_connections()
     server = LongshoreServer(config, on_started=on_started, on_stopping=on_stopping)
     _spare_the_collector()
     _run_until_signal(server)
@@ -82,6 +104,28 @@ def protocol_class(*, socket_bodies: bool) -> type[asyncio.Protocol] | Literal["
     from longshore.server.protocol import AsgiOnlyProtocol, UploadProtocol
 
     return UploadProtocol if socket_bodies else AsgiOnlyProtocol
+
+
+def websocket_class() -> type[asyncio.Protocol] | Literal["websockets-sansio"]:
+    """Our protocol class for WebSockets where uvicorn is as we know it, else uvicorn's own."""
+    if unknown := socket_differences():
+        logger.warning(
+            "subscribers that take nothing may stay for long, because of this uvicorn: %s", "; ".join(unknown)
+        )
+        return "websockets-sansio"
+    from longshore.server.websocket import WebSocketProtocol
+
+    return WebSocketProtocol
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files as far as it goes, up to what is of use; say so where it is low all the same."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if wanted < _FEW_FILES:
+        logger.warning("only %d files may be open: that many connections, less some, can be served", wanted)
 
 
 def _spare_the_collector() -> None:

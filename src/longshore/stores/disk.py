@@ -11,8 +11,8 @@ import re
 import stat
 import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import aclosing, closing, suppress
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -86,6 +86,30 @@ class DiskStore:
     def read(self, upload_id: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from start to end in pieces. Raises `EOFError`, before the first piece if it can be known."""
         return self._pieces(self._path(upload_id), start, end)
+
+    async def _pieces(self, path: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        with closing(self._reader(path, end)) as reader:
+            async with aclosing(reader.read(start, end)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    async def open(self, upload_id: str, size: int) -> "DiskReader":
+        """Open the upload's file for reading. Raises `EOFError` when it holds fewer than `size` bytes."""
+        return self._reader(self._path(upload_id), size)
+
+    def _reader(self, path: str, size: int) -> "DiskReader":
+        try:
+            # On the loop, for the reasons given in `size`, and so that no cancellation can lose the descriptor.
+            descriptor = os.open(path, os.O_RDONLY | FLAGS)
+        except FileNotFoundError:
+            if size:
+                raise EOFError(f"the upload holds nothing, fewer than {size} bytes") from None
+            return DiskReader(None, self._threads)
+        reader = DiskReader(descriptor, self._threads)
+        if os.fstat(descriptor).st_size < size:
+            reader.close()
+            raise EOFError(f"the upload holds fewer than {size} bytes")
+        return reader
 
     async def concatenate(self, upload_id: str, parts: Sequence[tuple[str, int]], *, durable: bool) -> int:
         """Make the upload's file out of the beginnings of those of the parts; a part of no bytes needs no file.
@@ -163,27 +187,6 @@ class DiskStore:
                 raise
         return descriptor
 
-    async def _pieces(self, path: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
-        try:
-            # On the loop, for the reasons given in `size`, and so that no cancellation can lose the descriptor.
-            descriptor = os.open(path, os.O_RDONLY | FLAGS)
-        except FileNotFoundError:
-            if end:
-                raise EOFError(f"the upload holds nothing, fewer than {end} bytes") from None
-            return
-        try:
-            if os.fstat(descriptor).st_size < end:
-                raise EOFError(f"the upload holds fewer than {end} bytes")
-            while start < end:
-                piece = await self._in_thread(os.pread, descriptor, min(PIECE, end - start), start)
-                if not piece:
-                    raise EOFError(f"the upload ends at {start}, before {end}")
-                yield piece
-                start += len(piece)
-        finally:
-            # A pread may still be under way if the task was cancelled. It moves no position, nobody gets what it reads.
-            os.close(descriptor)
-
     def _assemble(self, path: str, parts: Sequence[tuple[str, int]], durable: bool) -> int:
         descriptor = self._create(path, durable=durable)
         try:
@@ -208,6 +211,37 @@ class DiskStore:
             for entry in os.scandir(directory)
             if ID.fullmatch(entry.name) and entry.name[:2] == directory.name and entry.is_file(follow_symlinks=False)
         ]
+
+
+class DiskReader:
+    """A `ports.Reader` of an open file, which it owns; None for the file of an upload that holds nothing."""
+
+    def __init__(self, descriptor: int | None, threads: Executor) -> None:
+        self.descriptor = descriptor
+        self._threads = threads
+
+    async def read(self, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes from start to end in pieces. Raises `EOFError`."""
+        loop = asyncio.get_running_loop()
+        while start < end:
+            if self.descriptor is None:
+                raise EOFError(f"there is nothing at {start}")
+            piece = await loop.run_in_executor(self._threads, os.pread, self.descriptor, min(PIECE, end - start), start)
+            if not piece:
+                raise EOFError(f"the upload ends at {start}, before {end}")
+            yield piece
+            start += len(piece)
+
+    def close(self) -> None:
+        """Close the file."""
+        # A pread may still be under way if the task was cancelled. It moves no position, nobody gets what it reads.
+        descriptor, self.descriptor = self.descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        # A download that was given up before its first byte, or a generator that nobody closed.
+        self.close()
 
 
 class DiskWriter:

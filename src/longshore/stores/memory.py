@@ -42,14 +42,16 @@ class MemoryStore:
             if durable:
                 writer.sync()
 
-    async def read(self, upload_id: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
+    def read(self, upload_id: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from start to end in pieces. Raises `EOFError` when there are fewer."""
+        return MemoryReader(self._uploads.get(upload_id, bytearray())).read(start, end)
+
+    async def open(self, upload_id: str, size: int) -> "MemoryReader":
+        """Open the upload for reading. Raises `EOFError` when it holds fewer than `size` bytes."""
         held = self._uploads.get(upload_id, bytearray())
-        for position in [end, *range(start, end, PIECE)]:
-            if len(held) < end:  # Before the first piece, and again when an append has cut it off since.
-                raise EOFError(f"upload {upload_id} holds {len(held)} bytes, fewer than {end}")
-            if position < end:
-                yield bytes(held[position : min(position + PIECE, end)])
+        if len(held) < size:
+            raise EOFError(f"upload {upload_id} holds {len(held)} bytes, fewer than {size}")
+        return MemoryReader(held)
 
     async def concatenate(self, upload_id: str, parts: Sequence[tuple[str, int]], *, durable: bool) -> int:
         """Make the upload's bytes those of the parts; `durable` promises nothing more here.
@@ -100,6 +102,27 @@ class MemoryStore:
         if self._capacity is None:
             return wanted
         return max(0, self._capacity - sum(map(len, self._uploads.values())))
+
+
+class MemoryReader:
+    """A `ports.Reader` of an upload's bytes, which stay as long as it does."""
+
+    descriptor = None
+
+    def __init__(self, held: bytearray) -> None:
+        self._held = held
+
+    async def read(self, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes from start to end in pieces. Raises `EOFError` when there are fewer."""
+        for position in [end, *range(start, end, PIECE)]:
+            if len(self._held) < end:  # Before the first piece, and again when an append has cut it off since.
+                raise EOFError(f"the upload holds {len(self._held)} bytes, fewer than {end}")
+            if position < end:
+                yield bytes(self._held[position : min(position + PIECE, end)])
+
+    def close(self) -> None:
+        """Let go of the bytes."""
+        self._held = bytearray()
 
 
 class MemoryWriter:

@@ -1,7 +1,7 @@
 """Which quotas hold for whom."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -25,9 +25,11 @@ class StoredQuotas(Protocol):
 class Allowances:
     """The quotas of users: what was set for them, else for their role, else the defaults."""
 
-    def __init__(self, defaults: Quotas, stored: StoredQuotas) -> None:
+    def __init__(self, defaults: Quotas, stored: StoredQuotas, *, now: Callable[[], float] = time.monotonic) -> None:
+        """`now` tells the seconds by which answers age."""
         self._defaults = defaults
         self._stored = stored
+        self._now = now
         self._known: dict[tuple[str, str], tuple[float, Quotas]] = {}
 
     async def of(self, principal: Principal) -> Quotas | None:
@@ -36,9 +38,9 @@ class Allowances:
             return None
         key = (principal.subject, principal.role.value)
         read_at, quotas = self._known.get(key, (float("-inf"), self._defaults))
-        if time.monotonic() - read_at > _AGE:
+        if self._now() - read_at >= _AGE:
             quotas = replace(self._defaults, **await self._stored.of(*key))
             if len(self._known) >= _MOST:
                 self._known.clear()
-            self._known[key] = (time.monotonic(), quotas)
+            self._known[key] = (self._now(), quotas)
         return quotas

@@ -23,14 +23,14 @@ class Caller:
         """Who owns what this caller creates."""
         return self.principal.subject
 
-    def require(self, action: Action, owner: str | None = None) -> None:
+    def require(self, action: Action, owner: str | None = None, *, shared: bool = False) -> None:
         """Raise `UploadNotFound` or `Forbidden` unless the caller may do so, with an upload of this owner."""
-        require(self.principal, action, owner)
+        require(self.principal, action, owner, shared=shared)
 
-    def may(self, action: Action, owner: str | None = None) -> bool:
+    def may(self, action: Action, owner: str | None = None, *, shared: bool = False) -> bool:
         """Whether the caller may do so."""
         try:
-            self.require(action, owner)
+            self.require(action, owner, shared=shared)
         except TusError:
             return False
         return True

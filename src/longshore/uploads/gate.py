@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,9 @@ from longshore.protocol.errors import TusError, Unavailable
 from longshore.protocol.metadata import format_metadata
 from longshore.protocol.upload import State, Upload
 from longshore.uploads.caller import Caller
+
+_PATIENCE = 0.25
+"""Seconds that a transfer waits for its first bytes to be inspected, before it goes on beside that."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
@@ -59,6 +63,12 @@ class Gate:
         """Ask whether the upload may be removed on request."""
         if self.hooks.handles("pre_terminate"):
             await self._ask("pre_terminate", HookEvent(upload=upload, request=caller.request), caller)
+
+    async def admit_renaming(self, upload: Upload, caller: Caller) -> None:
+        """Ask whether the upload may have the name that it is given here."""
+        if self.hooks.handles("pre_rename"):
+            content = StoredContent(self._store, upload.id, upload.offset) if upload.state is State.COMPLETED else None
+            await self._ask("pre_rename", HookEvent(upload=upload, request=caller.request, content=content), caller)
 
     def inspects(self, upload: Upload) -> bool:
         """Whether anybody wants to see the first bytes. A part has no name, and is seen when its final is made."""
@@ -130,6 +140,7 @@ class Watch:
         self._asked = False
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
+        self._answered = threading.Event()
         self._passed = False
         self.refusal: TusError | None = None
 
@@ -143,10 +154,12 @@ class Watch:
         await self._gate.approve_whole(self._plan.upload, upload, self.caller)
 
     def wrote(self, position: int) -> None:
-        """Note where the upload stands; the bytes are in the store. Any thread."""
+        """Note where the upload stands; the bytes are in the store. Worker threads only: this may wait."""
         if self._at_once and not self._asked and position >= self._size:
             self._asked = True
             self._loop.call_soon_threadsafe(self._start, position)
+            # Most answers take milliseconds, in which a fast client would send megabytes in vain.
+            self._answered.wait(_PATIENCE)
 
     def bounded(self, position: int) -> int:
         """Where the upload may be committed at this position: not past bytes that nobody has been asked about."""
@@ -173,6 +186,8 @@ class Watch:
             self._refuse(refusal)
         else:
             self._passed = True
+        finally:
+            self._answered.set()
 
     async def finish(self) -> None:
         """Wait for an inspection that is under way. Nothing is written any more."""

@@ -43,6 +43,10 @@ class Grant:
             await self._uploads.save(self._upload)
             raise
 
-    def cover_from_thread(self, end: int) -> int:
-        """`cover`, from a worker thread of anyio's."""
-        return end if end <= self._covered else anyio.from_thread.run(self.cover, end)
+    def cover_from_thread(self, start: int, end: int) -> int:
+        """How far bytes from `start` to `end` may go; one of them at least. From a worker thread of anyio's.
+
+        Raises `QuotaExceeded` when it is none.
+        """
+        # What is covered is used up first: asking for more is refused where there is no more.
+        return self._covered if start < self._covered else anyio.from_thread.run(self.cover, end)

@@ -1,6 +1,6 @@
 """The upload service: each method carries out one intent and returns the upload as committed, or raises a TusError."""
 
-import contextlib
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from functools import partial
 
 from anyio import CapacityLimiter
 
-from longshore.auth.policy import Action
+from longshore.auth.policy import Action, Visibility, is_shared
 from longshore.ports import Body, Clock, Emit, Fsync, Holder, Lease, Locker, StopReason, Store, Uploads
 from longshore.ports.hooks import Hooks
 from longshore.ports.quotas import Quotas
@@ -39,6 +39,8 @@ from longshore.uploads.grants import Grant
 from longshore.uploads.leases import leased, leave_alone, take_over
 from longshore.uploads.records import Records
 from longshore.uploads.work import Work
+
+logger = logging.getLogger(__name__)
 
 _FREE_SPACE_AGE = 1.0
 """Seconds for which a reading of the free space is used: what is written meanwhile is counted by the records."""
@@ -76,6 +78,7 @@ class UploadService:
         allowances: Allowances,
         new_id: Callable[[], str],
         limiter: CapacityLimiter,
+        visibility: Visibility = Visibility.PRIVATE,
     ) -> None:
         self.records = Records(uploads, store, limits, clock, emit)
         self._gate = Gate(hooks, store)
@@ -100,6 +103,7 @@ class UploadService:
         self._clock = clock
         self._allowances = allowances
         self._new_id = new_id
+        self._visibility = visibility
         self._free_space: tuple[float, int | None] = (float("-inf"), None)
         self.work = Work()
 
@@ -211,13 +215,14 @@ class UploadService:
     ) -> Lease:
         stop = partial(body.stop, StopReason.TAKEN_OVER)
         return await self._locker.acquire(
-            intent.resource, position=intent.offset, stop=stop, may_take=may_take, timeout=timeout
+            intent.resource, position=None, stop=stop, may_take=may_take, timeout=timeout
         )
 
     async def _append_with(self, lease: Lease, intent: Append, body: Body, caller: Caller) -> Upload:
         try:
             upload = await self._load(intent.resource, caller, Action.APPEND)
             plan = decide_append(intent, upload, limits=self._limits, now=self._clock())
+            lease.admit(upload.offset)
             grant = await self._grant(upload, plan, caller)
             appended = await self._appender.append(plan, body, lease, caller, grant)
         finally:
@@ -286,14 +291,20 @@ class UploadService:
 
     async def tell_expiry(self, refusal: TusError, upload_id: str, caller: Caller) -> None:
         """Add Upload-Expires to the refusal of an append, if the upload is there; what goes wrong is left at that."""
-        with contextlib.suppress(TusError):
+        try:
             upload = await self._load(upload_id, caller, Action.APPEND)
-            if not upload.is_gone:
-                tell_expiry(refusal, upload)
+        except TusError:
+            return
+        except Exception:
+            logger.exception("upload %s: could not find out when it expires", upload_id)
+            return
+        if not upload.is_gone:
+            tell_expiry(refusal, upload)
 
     async def finished(self, upload_id: str, caller: Caller) -> Upload:
         """The upload, if all its bytes are there. Raises `UploadNotFound`, `UploadGone`, `UploadUnfinished`."""
-        upload = await self._load(upload_id, caller, Action.DOWNLOAD)
+        upload = await self.records.load(upload_id)
+        caller.require(Action.DOWNLOAD, upload.owner, shared=is_shared(upload, self._visibility))
         require_live(upload, self._clock())
         if upload.state is not State.COMPLETED:
             raise UploadUnfinished

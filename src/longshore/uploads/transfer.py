@@ -75,7 +75,7 @@ class Transfer:
         """Take what quotas allow, which may be less; the next call, at the latest, says which one is used up."""
         while data:
             offset = self._plan.upload.offset + self._received
-            piece = data[: grant.cover_from_thread(offset + len(data)) - offset]
+            piece = data[: grant.cover_from_thread(offset, offset + len(data)) - offset]
             self._take(piece, piece)
             data = data[len(piece) :]
 

@@ -7,6 +7,9 @@
 // previous  go on with the upload that the storage knows of this file
 // abortAt   bytes sent after which to abort; the upload is then started again, or terminated if `terminate` is set
 // dieAt     bytes sent after which the process kills itself
+// account   origin, username and password to sign in with; tokens are renewed when half of their time is over, or, with
+//           `late`, once one has been refused
+// pause     milliseconds to wait before each request
 import { createReadStream } from "node:fs";
 import { PassThrough } from "node:stream";
 import { FileUrlStorage, Upload } from "tus-js-client";
@@ -14,9 +17,49 @@ import { FileUrlStorage, Upload } from "tus-js-client";
 const task = JSON.parse(process.argv[2]);
 const say = (event, fields = {}) => console.log(JSON.stringify({ event, ...fields }));
 
+let tokens;
+let stale = false;
+let renewing;
+
+async function getTokens(path, fields) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch(task.account.origin + path, { method: "POST", headers, body: JSON.stringify(fields) });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  const given = await answer.json();
+  say("tokens", { path });
+  tokens = { ...given, renewAt: Date.now() + given.expires_in * 500 };
+  stale = false;
+}
+
+async function renew() {
+  // One at a time: a refresh token that is used twice ends the sign-in, and parallel uploads share it.
+  renewing ??= getTokens("/auth/refresh", { refresh_token: tokens.refresh_token }).finally(() => (renewing = undefined));
+  await renewing;
+}
+
+async function authorize(request) {
+  await new Promise((resolve) => setTimeout(resolve, task.pause ?? 0));
+  if (!task.account) return;
+  if (stale || (!task.account.late && Date.now() >= tokens.renewAt)) await renew();
+  request.setHeader("Authorization", `Bearer ${tokens.access_token}`);
+}
+
+function isWorthAnotherTry(error) {
+  const status = error.originalResponse?.getStatus() ?? 0;
+  stale ||= status === 401 && task.account !== undefined;
+  return stale || status === 0 || status === 409 || status === 423 || status >= 500;
+}
+
+if (task.account) {
+  const { username, password } = task.account;
+  await getTokens("/auth/token", { username, password });
+}
+
 const file = createReadStream(task.path);
 const options = {
   ...task.options,
+  onBeforeRequest: authorize,
+  ...(task.account?.late && { onShouldRetry: isWorthAnotherTry }),
   onUploadUrlAvailable: () => say("url", { url: upload.url }),
   onProgress,
   onAfterResponse: (request, response) =>

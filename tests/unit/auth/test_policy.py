@@ -1,10 +1,13 @@
 """The whole table of who may do what, written out a second time."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from longshore.auth.policy import TABLE, Action, Verdict, Who, require, who
+from longshore.auth.policy import SHARED_TABLE, TABLE, Action, Verdict, Visibility, Who, is_shared, require, who
 from longshore.auth.principal import EVERYBODY, Principal, Role
 from longshore.protocol.errors import Forbidden, TusError, Unauthenticated, UploadNotFound
+from longshore.protocol.upload import State, Upload
 
 ALICE = Principal("local:alice", Role.USER, "alice")
 ROOT = Principal("local:root", Role.ADMIN, "root")
@@ -18,18 +21,28 @@ inspect          unauthenticated  not-found  allow      allow
 append           unauthenticated  not-found  allow      allow
 terminate        unauthenticated  not-found  allow      allow
 concatenate      unauthenticated  not-found  allow      allow
+view             unauthenticated  not-found  allow      allow
 download         unauthenticated  not-found  allow      allow
+rename           unauthenticated  not-found  allow      allow
+read-links       unauthenticated  not-found  allow      allow
 read-usage       unauthenticated  forbidden  allow      allow
 read-account     unauthenticated  forbidden  allow      allow
 change-password  unauthenticated  forbidden  allow      allow
 manage-users     unauthenticated  forbidden  forbidden  allow
+clean-up         unauthenticated  forbidden  forbidden  allow
+"""
+
+OF_SHARED_UPLOADS = """
+                 nobody           stranger   owner      admin
+view             unauthenticated  allow      allow      allow
+download         unauthenticated  allow      allow      allow
 """
 
 ERRORS = {"unauthenticated": Unauthenticated, "not-found": UploadNotFound, "forbidden": Forbidden}
 
 
-def cells() -> list[tuple[str, str, str]]:
-    columns, *rows = (line.split() for line in EXPECTED.strip().splitlines())
+def cells(table: str = EXPECTED) -> list[tuple[str, str, str]]:
+    columns, *rows = (line.split() for line in table.strip().splitlines())
     return [(row[0], column, verdict) for row in rows for column, verdict in zip(columns, row[1:], strict=True)]
 
 
@@ -41,6 +54,34 @@ def test_the_table_says(action: str, asking: str, verdict: str) -> None:
     with pytest.raises(ERRORS[verdict]) as refused:
         require(PRINCIPALS[asking], Action(action), owner=ALICE.subject)
     assert type(refused.value) is ERRORS[verdict]
+
+
+@pytest.mark.parametrize(("action", "asking", "verdict"), cells(OF_SHARED_UPLOADS))
+def test_the_table_of_shared_uploads_says(action: str, asking: str, verdict: str) -> None:
+    assert {asking: verdict} == {asking: SHARED_TABLE[Action(action)][Who(asking)]}
+    if verdict == "allow":
+        require(PRINCIPALS[asking], Action(action), owner=ALICE.subject, shared=True)
+        return
+    with pytest.raises(ERRORS[verdict]):
+        require(PRINCIPALS[asking], Action(action), owner=ALICE.subject, shared=True)
+
+
+@pytest.mark.parametrize("action", Action)
+def test_sharing_changes_nothing_else(action: Action) -> None:
+    listed = {action for action, _, _ in cells(OF_SHARED_UPLOADS)}
+    assert {action.value for action in SHARED_TABLE} == listed
+    if action.value not in listed and TABLE[action][Who.STRANGER] is not Verdict.ALLOW:
+        with pytest.raises((Forbidden, UploadNotFound)):
+            require(PRINCIPALS["stranger"], action, owner=ALICE.subject, shared=True)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("concat", ["", "partial", "final;/files/a"])
+@pytest.mark.parametrize("visibility", Visibility)
+def test_completed_files_are_shared_and_nothing_else(state: State, concat: str, visibility: Visibility) -> None:
+    upload = Upload(id="a", created_at=datetime(2026, 5, 1, tzinfo=UTC), concat=concat, state=state)
+    expected = visibility == "shared" and state == "completed" and concat != "partial"
+    assert is_shared(upload, visibility) is expected
 
 
 def test_the_table_has_no_other_cells() -> None:

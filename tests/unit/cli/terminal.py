@@ -4,6 +4,7 @@ import asyncio
 import io
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,12 @@ class Terminal:
         """A new token for a user."""
         return self.run(f"token issue --user {name}").text
 
-    def ask(self, method: str, path: str, *, token: str = "", **request: Any) -> httpx.Response:
+    def ask(
+        self, method: str, path: str, *, token: str = "", headers: Mapping[str, str] | None = None, json: object = None
+    ) -> httpx.Response:
         """Send a request to an application that has been started on the data dir just now."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return asyncio.run(self._ask(method, path, headers=headers, **request))
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+        return asyncio.run(self._ask(method, path, headers={**(headers or {}), **bearer}, json=json))
 
     async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         app = build(Settings())

@@ -2,36 +2,38 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from longshore.cli import main
+from longshore.cli.commands import longshore
 
 PASSWORD = "tops3cret"
-
-
-@pytest.fixture(autouse=True)
-def bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.upper().startswith("LONGSHORE_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("command", "line"),
     [
-        ("serve --auth local", "--auth=local is not valid: use none, the only kind in this version"),
+        ("serve --auth basic", "--auth=basic is not valid: use one of local, external, none"),
+        ("serve --registration on", "--registration=on is not valid: use one of off, open, invite"),
+        ("serve --max-size 5G", "--max-size=5G is not valid: use a size of at least one byte, such as 500000, 64KiB, "),
+        (
+            "serve --allowed-extensions *.iso",
+            "--allowed-extensions=*.iso is not valid: use file name extensions such as",
+        ),
         ("serve --port=99999", "--port=99999 is not valid: use a number from 0 to 65535"),
         ("serve --port -1", "--port=-1 is not valid: use a number from 0 to 65535"),
-        ("serve --data-dir /dev/null/x", "the data dir '/dev/null/x' cannot be used (Not a directory): "),
-        ("db upgrade --data-dir /dev/null/x", "the data dir '/dev/null/x' cannot be used (Not a directory): "),
         ("serve --prot 1", "No such option '--prot'."),
         ("serve now", "Got unexpected extra argument (now)"),
         ("serve --port", "Option '--port' requires an argument."),
         ("launch", "No such command 'launch'."),
         ("db", "Usage: longshore db"),
+        ("user", "Usage: longshore user"),
+        ("token", "Usage: longshore token"),
+        ("webhook", "Usage: longshore webhook"),
     ],
 )
 def test_an_error_is_one_line_and_status_2(capsys: pytest.CaptureFixture[str], command: str, line: str) -> None:
@@ -62,7 +64,8 @@ def test_help_tells_options_defaults_and_where_the_rest_is(
         "--host HOST Address to listen on. [default: 127.0.0.1]",
         "--port PORT TCP port to listen on. [default: 8000]",
         "[default: ./data]",
-        "--auth AUTH Who may upload. [default: none]",
+        "--auth AUTH Who may upload. [default: local]",
+        "--registration REGISTRATION Who may make themselves an account. [default: off]",
         "--access-log / --no-access-log",
         "Every setting is also an environment variable",
         "LONGSHORE_MAX_SIZE",
@@ -81,10 +84,14 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_module_is_the_command() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "longshore", "serve", "--auth", "local"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "longshore", "serve", "--auth", "basic"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 2
-    assert done.stderr == "longshore: --auth=local is not valid: use none, the only kind in this version\n"
+    assert done.stderr == "longshore: --auth=basic is not valid: use one of local, external, none\n"
 
 
 def test_a_warning_is_a_line_on_standard_error(tmp_path: Path) -> None:
@@ -93,6 +100,7 @@ def test_a_warning_is_a_line_on_standard_error(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
         env=os.environ | {"LONGSHORE_MAXSIZE": "1"},
     )
     assert done.stdout == "none\n"
@@ -115,7 +123,57 @@ def test_upgrade_creates_the_database_and_current_names_its_revision(
     connection.close()
 
 
-@pytest.mark.parametrize("command", ["db upgrade", "db current", "serve"])
+EVERY_COMMAND = [
+    "db upgrade",
+    "db current",
+    "serve",
+    "user add ann",
+    "user list",
+    "user passwd ann",
+    "user disable ann",
+    "user enable ann",
+    "user role ann user",
+    "user invite",
+    "user quota ann",
+    "token issue --user ann",
+    "token rotate",
+    "webhook list",
+    "webhook redeliver 1",
+]
+
+
+def test_every_command_is_known_to_the_tests_below() -> None:
+    named = {tuple(command.split()[: 1 if command == "serve" else 2]) for command in EVERY_COMMAND}
+    assert set(paths(longshore)) == named
+
+
+def paths(group: click.Group) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from ((name, *rest) for rest in paths(command))
+        else:
+            yield (name,)
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_every_command_has_help_that_names_the_data_dir(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert main([*command.split(), "--help"]) == 0
+    output = capsys.readouterr()
+    assert output.out.startswith("Usage: longshore ")
+    assert "--data-dir" in output.out
+    assert output.err == ""
+
+
+@pytest.mark.parametrize("command", [command for command in EVERY_COMMAND if command != "db current"])
+def test_a_data_dir_that_cannot_be_used(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert main([*command.split(), "--data-dir", "/dev/null/x"]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith("longshore: the data dir '/dev/null/x' cannot be used (Not a directory): ")
+    assert output.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
 def test_a_database_that_does_not_answer(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:

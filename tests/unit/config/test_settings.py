@@ -68,7 +68,10 @@ def test_defaults() -> None:
         "grace_period": 10.0,
         "cors_origins": ("*",),
         "log_level": "info",
+        "log_format": "console",
         "access_log": False,
+        "metrics": "admin",
+        "admin_panel": True,
     }
 
 

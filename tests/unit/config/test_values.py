@@ -7,6 +7,7 @@ from tests.unit.config.loading import SECRETS, complaint, environment
 from longshore.auth.public_keys import ALGORITHMS
 from longshore.config import Settings, default, kinds, load
 from longshore.config.values import JWT_ALGORITHMS, WEBHOOK_EVENTS, written_duration, written_size
+from longshore.hooks.formats.names import normal_extension
 
 SIZES = "such as 500000, 64KiB, 10GB or 5GiB"
 DURATIONS = "such as 30 (seconds), 90s, 15m, 12h or 7d"
@@ -174,6 +175,12 @@ def test_a_wrong_value_gets_one_line_that_says_what_is_right(
 ) -> None:
     environment(monkeypatch, {name: written})
     assert complaint() == f"LONGSHORE_{name}={written!r} is not valid: {advice}"
+
+
+def test_extensions_are_as_the_names_of_files_are_compared_with_them() -> None:
+    extensions = load(allowed_extensions="ISO,.Tar.GZ,7z,c++,x~1,a_b-c").allowed_extensions
+    assert extensions == (".iso", ".tar.gz", ".7z", ".c++", ".x~1", ".a_b-c")
+    assert extensions == tuple(map(normal_extension, extensions))
 
 
 def test_the_algorithms_are_those_that_tokens_are_verified_with() -> None:

@@ -43,6 +43,9 @@ def new_row(upload_id: str, moment: datetime, expires_at: datetime | None) -> di
         "purged": False,
         "owner": "somebody",
         "charged": 7,
+        "name": "world",
+        "name_key": "world",
+        "media_type": "",
     }
 
 

@@ -2,6 +2,7 @@
 
 from longshore.db.tables.accounts import invitations, sessions, users
 from longshore.db.tables.events import deliveries, events
+from longshore.db.tables.links import links
 from longshore.db.tables.quotas import quotas, reservations, totals, usage
 from longshore.db.tables.uploads import (
     IS_GONE,
@@ -23,6 +24,7 @@ __all__ = [
     "deliveries",
     "events",
     "invitations",
+    "links",
     "metadata",
     "moment_from_text",
     "moment_to_text",

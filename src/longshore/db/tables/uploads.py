@@ -75,7 +75,11 @@ metadata = MetaData(
 IS_UNFINISHED = text("state = 'unfinished'")
 IS_LIVE = text("state IN ('unfinished', 'completed')")
 IS_GONE = text("state IN ('terminated', 'expired')")
+_IS_COMPLETED = text("completed_at IS NOT NULL")
 _EXPIRES = text("state IN ('unfinished', 'completed') AND expires_at IS NOT NULL")
+
+# Compared byte by byte, as SQLite does: the same order everywhere, whatever the locale of the database.
+_PLAIN_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 
 uploads = Table(
     "uploads",
@@ -93,11 +97,17 @@ uploads = Table(
     Column("purged", Boolean, nullable=False),
     Column("owner", Text, nullable=False, server_default=""),
     Column("charged", BigInteger, nullable=False, server_default="0"),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("name_key", _PLAIN_TEXT, nullable=False, server_default=""),
+    Column("media_type", Text, nullable=False, server_default=""),
     CheckConstraint("state IN ('unfinished', 'completed', 'terminated', 'expired')", name="state_known"),
     CheckConstraint("upload_offset >= 0", name="offset_not_negative"),
     CheckConstraint("upload_offset <= upload_length", name="offset_within_length"),
 )
-"""One row for each upload and each tombstone. `charged` are the bytes that count towards what its owner stores."""
+"""One row for each upload and each tombstone. `charged` are the bytes that count towards what its owner stores.
+
+`name` and `media_type` are what the metadata says of the file, and `name_key` is the name as it is compared and sorted.
+"""
 
 Index(
     "ix_uploads_live_expires_at",
@@ -121,6 +131,18 @@ Index(
     uploads.c.upload_offset,
     sqlite_where=IS_UNFINISHED,
     postgresql_where=IS_UNFINISHED,
+)
+
+# For lists, each with the id that decides between those that are alike. Lists by name and by length sort what they
+# find: another index would cost every creation more than it saves them.
+Index("ix_uploads_created_at_id", uploads.c.created_at, uploads.c.id)
+Index("ix_uploads_owner_created_at_id", uploads.c.owner, uploads.c.created_at, uploads.c.id)
+Index(
+    "ix_uploads_completed_at_id",
+    uploads.c.completed_at,
+    uploads.c.id,
+    sqlite_where=_IS_COMPLETED,
+    postgresql_where=_IS_COMPLETED,
 )
 
 # part_id refers to an upload without a foreign key: a part's tombstone may be forgotten while the final upload lives

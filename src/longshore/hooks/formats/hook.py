@@ -61,6 +61,11 @@ class Formats:
             self._require_name(event.upload)
         return None
 
+    async def pre_rename(self, event: HookEvent) -> None:
+        """Refuse a name that would be refused for a new upload, or that does not go with the content that is there."""
+        await self.pre_create(event)
+        await self.pre_finish(event)
+
     async def inspect(self, event: HookEvent) -> None:
         """Refuse what the first bytes show to be wrong. Raises `FormatNotAllowed`."""
         if event.content is not None and self._concerns(event.upload):

@@ -4,10 +4,9 @@ import re
 import unicodedata
 from collections.abc import Collection
 
-from longshore.protocol.metadata import parse_metadata
+from longshore.protocol.metadata import given_name, last_component
 from longshore.protocol.upload import Upload
 
-NAME_KEYS = ("filename", "name")
 MAX_NAME = 255
 """Characters: what is longer would be cut by somebody, and the extension with it."""
 
@@ -50,9 +49,7 @@ def _is_stem(stem: str) -> bool:
 
 def file_name(upload: Upload) -> str:
     """The last component of the name in the metadata: `filename`, else `name`. Raises `MisleadingName`."""
-    values = parse_metadata(upload.metadata, max_size=len(upload.metadata))
-    given = next((values[key] for key in NAME_KEYS if values.get(key)), b"")
-    name = _last_component(_decoded(given))
+    name = _last_component(_decoded(given_name(upload.metadata)))
     _refuse_misleading(name)
     return name
 
@@ -67,7 +64,7 @@ def _decoded(given: bytes) -> str:
 def _last_component(path: str) -> str:
     if any(unicodedata.category(char) in _CONTROLS or char in _BIDI for char in path):
         raise MisleadingName("The file name has control characters.")
-    return re.split(r"[/\\]", path)[-1]
+    return last_component(path)
 
 
 def _refuse_misleading(name: str) -> None:

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import Final, TypeVar
 
+from longshore.hooks.webhooks.failures import FailureLog
 from longshore.hooks.webhooks.payload import event_payload
 from longshore.hooks.webhooks.sender import ReceiverFailed, Sender
 from longshore.ports import Clock
@@ -88,6 +89,7 @@ class Attempts:
         self._clock = clock
         self._backoff = backoff
         self._settled = settled
+        self._failures = FailureLog(sender.receiver)
 
     def following(self, delivery: Delivery) -> Attempt:
         """The attempt to make at a delivery that is being taken up now.
@@ -113,7 +115,9 @@ class Attempts:
         if error == _GONE or self._clock().timestamp() + wait > attempt.deadline:
             await self._end(attempt, DeliveryState.FAILED, error)
             return None
-        logger.debug("event %d: %s; the next attempt is in %.1f s", attempt.event_id, error, wait)
+        self._failures.note(
+            f"event {attempt.event_id} was not delivered, {error}", f"it is tried again in {wait:.0f} s"
+        )
         await self._until_done(
             lambda: self._deliveries.note_attempt(attempt.event_id, attempt.generation, attempt.number + 1, error)
         )

@@ -1,21 +1,16 @@
 """A hook that asks the receiver: the request waits for the answer, or goes on without (`post_receive`)."""
 
-import logging
 import time
 from collections.abc import Callable, Collection
 from typing import Final, Literal
 from uuid import uuid4
 
 from longshore.hooks.webhooks.answers import BadAnswer, Response, changes_of, read_response, refusal_of
+from longshore.hooks.webhooks.failures import FailureLog
 from longshore.hooks.webhooks.payload import BLOCKING_TYPES, hook_payload, without_credentials
 from longshore.hooks.webhooks.sender import ANSWER_LIMIT, Received, ReceiverFailed, Sender
 from longshore.ports.hooks import Changes, HookEvent
 from longshore.protocol.errors import Unavailable
-
-logger = logging.getLogger(__name__)
-
-_LOG_INTERVAL: Final = 60.0
-"""Seconds from one word in the log about a failing receiver to the next."""
 
 _GRACE: Final = 1.0
 """Seconds that it may take, beyond the sender's time limit, to find out what an answer means."""
@@ -51,7 +46,7 @@ class WebhookHook:
         self.time_limit = sender.time_limit + _GRACE
         self._allows = on_failure == "allow"
         self._kept_headers = frozenset(name.lower() for name in forward_headers)
-        self._log = _FailureLog(sender.receiver, monotonic)
+        self._log = FailureLog(sender.receiver, monotonic)
         # A method that nobody asked for must not be there: whoever calls hooks goes by that.
         for hook_type in set(events).intersection(BLOCKING_TYPES):
             name = hook_type.replace("-", "_")
@@ -71,7 +66,7 @@ class WebhookHook:
             response = await self._ask("post-receive", event)
             refusal = refusal_of(response) if response.stops_upload else None
         except (ReceiverFailed, BadAnswer) as error:
-            self._log.note("post-receive", str(error), "goes on")
+            self._log.note(f"post-receive failed, {error}", "the upload goes on")
             return
         if refusal is not None:
             event.stop(refusal)
@@ -96,7 +91,7 @@ class WebhookHook:
         return read_response(_body(received))
 
     def _go_without(self, hook_type: str, reason: str) -> Changes:
-        self._log.note(hook_type, reason, "is allowed" if self._allows else "is refused")
+        self._log.note(f"{hook_type} failed, {reason}", f"the upload is {'allowed' if self._allows else 'refused'}")
         if not self._allows:
             raise WebhookUnavailable
         return Changes()
@@ -108,23 +103,3 @@ def _body(received: Received) -> bytes:
     if received.body is None:
         raise ReceiverFailed(f"its answer broke off, or is larger than {ANSWER_LIMIT} bytes")
     return received.body
-
-
-class _FailureLog:
-    """Warns of a failing receiver, now and then: clients try again, and each of their attempts fails."""
-
-    def __init__(self, receiver: str, monotonic: Callable[[], float]) -> None:
-        self._receiver = receiver
-        self._monotonic = monotonic
-        self._quiet_until = float("-inf")
-        self._unsaid = 0
-
-    def note(self, hook_type: str, reason: str, consequence: str) -> None:
-        now = self._monotonic()
-        if now < self._quiet_until:
-            self._unsaid += 1
-            return
-        more = f" ({self._unsaid} more since the last word of this)" if self._unsaid else ""
-        logger.warning("%s: %s failed, %s; the upload %s%s", self._receiver, hook_type, reason, consequence, more)
-        self._quiet_until = now + _LOG_INTERVAL
-        self._unsaid = 0

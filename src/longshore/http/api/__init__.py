@@ -1,0 +1,1 @@
+"""The API under /api: looking after uploads, links, users and quotas."""

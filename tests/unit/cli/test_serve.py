@@ -1,0 +1,160 @@
+"""What `longshore serve` says before and while it starts. Running it for long is the end-to-end tests' business."""
+
+import base64
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.serving import Server, serving
+
+from longshore.cli.banner import banner
+from longshore.config import Settings
+from longshore.protocol.capabilities import Capabilities
+
+PASSWORD = "correct horse battery"
+SHORT_KEY = base64.b64encode(b"short").decode()
+GENERATED = re.compile(r"The user admin has been created\. Password \(shown only this once\): ([a-z0-9]{24})\n")
+OPEN_DOORS = "auth is none: whoever reaches 0.0.0.0 may upload, read and delete everything"
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (
+            {"signing_keys": f"a:{SHORT_KEY}"},
+            "LONGSHORE_SIGNING_KEYS='...' is not valid:"
+            " use name:base64, of 32 bytes or more, several separated by commas",
+        ),
+        ({"admin_password": "s3cret!"}, "LONGSHORE_ADMIN_PASSWORD='...' is not valid: use 8 to 1024 characters"),
+        (
+            {"webhook_url": "https://example.org", "webhook_secret": "s3cret-that-is-none"},
+            "LONGSHORE_WEBHOOK_SECRET='...' is not valid: use whsec_ and 24 to 64 bytes in Base64",
+        ),
+        ({"auth": "external"}, "auth external needs LONGSHORE_JWT_ISSUER, LONGSHORE_JWT_AUDIENCE and its keys"),
+        (
+            {"jwt_issuer": "https://id.example", "jwt_jwks_url": "https://id.example/jwks"},
+            "LONGSHORE_JWT_ISSUER needs LONGSHORE_JWT_AUDIENCE: tokens made for others must not be accepted",
+        ),
+        (
+            {"jwt_issuer": "https://id.example", "jwt_audience": "longshore"},
+            "LONGSHORE_JWT_ISSUER needs one of LONGSHORE_JWT_PUBLIC_KEY and LONGSHORE_JWT_JWKS_URL",
+        ),
+        (
+            {"jwt_issuer": "https://id.example", "jwt_audience": "longshore", "jwt_public_key": "no-such.pem"},
+            "LONGSHORE_JWT_PUBLIC_KEY: the file cannot be read (No such file or directory)",
+        ),
+        (
+            {"jwt_issuer": "https://id.example", "jwt_audience": "longshore", "jwt_public_key": "-----BEGIN s3cret"},
+            "the settings LONGSHORE_JWT_… cannot be used: the issuer's key is not a public key in PEM",
+        ),
+        (
+            {"hooks": "no.such.Hook"},
+            "the hook 'no.such.Hook' cannot be made (ModuleNotFoundError: No module named 'no')",
+        ),
+        ({"format_rules": ".png"}, "'.png' is no rule; one is like .png=image/png or .jpg=image/jpeg,image/pjpeg"),
+    ],
+)
+def test_settings_that_will_not_do_end_it_with_one_line(tmp_path: Path, settings: dict[str, str], line: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "longshore", "serve", "--port", "0", "--data-dir", str(tmp_path / "data")],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"longshore: {line}\n"
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, **{f"LONGSHORE_{name.upper()}": value for name, value in settings.items()}}
+
+
+def test_the_admins_generated_password_is_shown_once_over_two_starts(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", auth="local") as server:
+        assert server.stop() == 0
+        server.start()
+        assert server.stop() == 0
+        said = server.said()
+    (password,) = GENERATED.findall(said)
+    assert said.count(password) == 1
+    assert said.count("Longshore is ready") == 2
+    assert password.encode() not in b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*.*"))
+
+
+def test_an_admins_password_that_was_given_is_never_shown(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", auth="local", admin_password=PASSWORD, log_level="debug") as server:
+        assert server.stop() == 0
+        server.start()
+        assert server.stop() == 0
+        said = server.said()
+    assert said.count("Longshore is ready") == 2
+    assert PASSWORD not in said
+    assert "admin has been created" not in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({"auth": "none", "host": "0.0.0.0"}, True),
+        ({"auth": "none", "host": "127.0.0.1"}, False),
+        ({"auth": "none", "host": "localhost"}, False),
+        ({"auth": "local", "host": "0.0.0.0", "admin_password": PASSWORD}, False),
+    ],
+)
+def test_open_doors_are_warned_of(tmp_path: Path, settings: dict[str, str], warned: bool) -> None:
+    with serving(tmp_path / "data", **settings) as server:
+        said = server.said()
+    assert (OPEN_DOORS in said) is warned
+    assert ("WARNING" in said) is warned
+
+
+CAPABILITIES = Capabilities(extensions=frozenset({"creation", "termination"}), max_size=None, max_metadata_size=8192)
+ISSUER = {"jwt_issuer": "https://id.example", "jwt_audience": "longshore", "jwt_jwks_url": "https://id.example/jwks"}
+
+
+def test_the_banner_tells_where_things_are_and_what_is_enabled(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path,
+        max_size="20GB",
+        allowed_extensions=".iso,.img,.csv",
+        registration="invite",
+        unfinished_ttl="36h",
+    )
+    assert banner(settings, CAPABILITIES, "127.0.0.1", 8000).splitlines() == [
+        "Longshore is ready",
+        "  listening:  http://127.0.0.1:8000/files",
+        f"  data:       {tmp_path} (database: SQLite)",
+        "  extensions: creation, termination",
+        "  limits:     at most 20GB; unfinished uploads expire after 36h",
+        "  formats:    .iso, .img, .csv",
+        "  auth:       accounts, registration invite",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"auth": "none"}, "  auth:       none, whoever reaches the port may upload"),
+        ({"auth": "local"}, "  auth:       accounts, registration off"),
+        ({"auth": "external", **ISSUER}, "  auth:       tokens of https://id.example"),
+        ({**ISSUER}, "  auth:       accounts, registration off; and tokens of https://id.example"),
+        ({}, "  formats:    all"),
+        ({"unfinished_ttl": "never"}, "  limits:     no largest size; unfinished uploads never expire"),
+        ({}, "  listening:  http://[::1]:8000/files"),
+        (
+            {"data_dir": "/srv/uploads", "database_url": "postgresql://u:s3cret@h/d"},
+            "  data:       /srv/uploads (database: PostgreSQL)",
+        ),
+    ],
+)
+def test_a_line_of_the_banner(settings: dict[str, Any], line: str) -> None:
+    shown = banner(Settings(**settings), CAPABILITIES, "::1", 8000)
+    assert line in shown.splitlines()
+    assert "s3cret" not in shown
