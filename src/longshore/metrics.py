@@ -33,9 +33,11 @@ class Counter:
 
     def add(self, *labels: str, amount: float = 1) -> None:
         """Count so many more."""
-        if labels not in self.values:
+        try:
+            self.values[labels] += amount
+        except KeyError:
             labels = _bounded(labels, self.values)
-        self.values[labels] = self.values.get(labels, 0.0) + amount
+            self.values[labels] = self.values.get(labels, 0.0) + amount
 
 
 class Histogram:

@@ -415,8 +415,8 @@ _LONGSHORE = (
         "PROMISE",
         "Protocol / Version and method",
         {
-            "ls-version-412": "Tus-Resumable missing or unsupported on anything but OPTIONS and GET: 412 with"
-            " Tus-Version, nothing processed.",
+            "ls-version-412": "Tus-Resumable missing or unsupported on anything but OPTIONS, GET, and a plain HEAD of a"
+            " file: 412 with Tus-Version, nothing processed.",
             "ls-override-any": "X-HTTP-Method-Override replaces any method.",
         },
     ),
@@ -544,6 +544,14 @@ _LONGSHORE = (
             "ls-get-disposition": "With a safe Content-Disposition.",
             "ls-get-unfinished": "An unfinished one 409.",
             "ls-get-no-version": "GET needs no Tus-Resumable.",
+            "ls-get-range": "Range as RFC 9110 has it, one or several; what cannot be followed is ignored, what lies"
+            " outside is 416.",
+            "ls-get-conditions": "ETag and Last-Modified are strong; If-Match, If-None-Match, If-Modified-Since,"
+            " If-Unmodified-Since and If-Range as RFC 9110 has them.",
+            "ls-get-inline": "What a browser could run is always an attachment; pictures, sound, films and plain text"
+            " are shown with ?inline=1.",
+            "ls-get-link": "A link that is no good is a 404 or 410, and no challenge.",
+            "ls-head-plain": "HEAD of a completed upload without Tus-Resumable answers as GET does, without the body.",
         },
     ),
     *_all(

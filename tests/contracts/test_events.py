@@ -1,16 +1,18 @@
 """What is stored of what happened to uploads, over every database."""
 
+import asyncio
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from tests.contracts.charges import Days
 
 from longshore.db.database import Database
-from longshore.db.events import SqlEvents
+from longshore.db.events import EventLog, SqlEvents
 from longshore.db.tables import deliveries
 from longshore.db.uploads import SqlUploads
 from longshore.events import (
@@ -194,6 +196,39 @@ async def test_two_events_of_one_change_stay_in_order(
 
 
 # Reading and forgetting
+
+
+async def test_an_event_is_there_before_any_with_a_higher_id(
+    uploads: SqlUploads, events: SqlEvents, database: Database
+) -> None:
+    """Two transactions at once, of which the one that was first to append is the last to be done."""
+    appended, go_on, log = threading.Event(), threading.Event(), EventLog()
+    entries = log.entries([UploadTerminated(GONE)], NOW)
+
+    def append_slowly(connection: Connection) -> None:
+        log.append(connection, entries)
+        appended.set()
+        go_on.wait(30)
+
+    slow = asyncio.create_task(database.write(append_slowly))
+    await asyncio.to_thread(appended.wait, 30)
+    quick = asyncio.create_task(uploads.add(UPLOAD, free_space=None, events=[UploadCreated(UPLOAD)]))
+    try:
+        await asyncio.wait([quick], timeout=0.5)
+        if not database.is_memory:  # where readers wait for the writer
+            assert await events.events_after(0, 10) == []
+    finally:
+        go_on.set()
+    await asyncio.gather(slow, quick)
+    assert [event.type for event in await events.events_after(0, 10)] == ["terminated", "created"]
+
+
+async def test_tells_the_last_id(uploads: SqlUploads, events: SqlEvents) -> None:
+    assert await events.last_id() == 0
+    await live(uploads)
+    assert await events.last_id() == (await events.events_after(0, 10))[-1].id
+    await events.forget_events(NOW + HOUR, 1)
+    assert await events.last_id() > 0
 
 
 async def test_reads_on_from_an_event(uploads: SqlUploads, events: SqlEvents) -> None:

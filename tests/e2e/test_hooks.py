@@ -322,19 +322,19 @@ def test_all_but_the_last_byte_is_kept_when_the_last_hook_fails(
     poll(lambda: told(server, path)[-1].startswith("finish"))
 
 
-def test_tus_js_client_tries_again_by_itself(server: Server, small: Sample) -> None:
+def test_tus_js_client_tries_again_by_itself(fresh: Server, small: Sample) -> None:
     options = {
-        "endpoint": server.url,
+        "endpoint": fresh.url,
         "retryDelays": [0, 300, 600, 1200, 2400],
         "metadata": {"wish": "raise pre_finish"},
     }
     process = tus_js.start({"path": str(small.path), "options": options})
-    poll(lambda: "hook pre_finish failed" in server.said())
-    mend(server)
+    poll(lambda: "hook pre_finish failed" in fresh.said())
+    mend(fresh)
     run = tus_js.finish(process)
     assert ("PATCH", 503) in run.requests
     assert run.requests[-1] == ("PATCH", 204)
-    assert downloaded_hash(server, run.url) == small.sha256
+    assert downloaded_hash(fresh, run.url) == small.sha256
 
 
 def test_upload_is_not_finished_by_declaring_its_length_while_the_hook_fails(server: Server) -> None:

@@ -342,8 +342,8 @@ def test_a_running_upload_is_stopped(area: Path) -> None:
         assert sender.sent < len(data)
         assert head(server, path).status == 410
         assert all_stored(server) == []
-        rejected = receiver.await_type("post-reject")
-        assert rejected.upload_id == id_of(path)
+        terminated = receiver.await_type("post-terminate")
+        assert terminated.upload_id == id_of(path)
         assert "post-finish" not in receiver.of(id_of(path))
 
 

@@ -56,7 +56,10 @@ class Panel:
         """Answer one request: nothing but GET, and POST to sign in, so that nobody can be made to change anything."""
         rest = scope["path_params"]["rest"]
         app: ASGIApp = PlainTextResponse("Method Not Allowed", 405, {"Allow": "GET, HEAD"})
-        if scope["method"] in ("GET", "HEAD") or (scope["method"], rest) == ("POST", "/login"):
+        if "\0" in rest or b"%00" in scope["query_string"]:
+            # PostgreSQL takes none in a question.
+            app = PlainTextResponse("Bad Request", 400)
+        elif scope["method"] in ("GET", "HEAD") or (scope["method"], rest) == ("POST", "/login"):
             app = (await self._opened()).app
         is_static = rest.startswith("/statics/")
         await app(self._placed(scope, rest), receive, _guarded(send, is_static=is_static))

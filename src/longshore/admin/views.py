@@ -30,15 +30,15 @@ _UPLOAD: Final = (
     "state",
     "upload_offset",
     "upload_length",
-    "owner",
     "created_at",
+    "owner",
     "updated_at",
     "completed_at",
     "expires_at",
     "media_type",
     "id",
 )
-_EVENT: Final = ("id", "type", "upload_id", "owner", "time")
+_EVENT: Final = ("id", "type", "time", "upload_id", "owner")
 
 _mapped.map_imperatively(User, users, include_properties=_USER)
 _mapped.map_imperatively(Upload, uploads, include_properties=_UPLOAD)

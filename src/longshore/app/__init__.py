@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from longshore.admin.panel import Panel
 from longshore.app.access import Access, default_quotas, open_access
+from longshore.app.api import Parts, api_routes
 from longshore.app.metering import MeteredBudget, MeteredDatabase, Metering
 from longshore.app.operating import open_health, open_panel
 from longshore.app.webhooks import Webhooks
@@ -33,14 +34,12 @@ from longshore.events import UploadEvent
 from longshore.hooks.chain import Chain
 from longshore.hooks.formats import Formats, parse_rules
 from longshore.hooks.loading import HookNotFound, load_hooks
-from longshore.http.accounts import AccountEndpoints
 from longshore.http.cors import Cors
 from longshore.http.events import EventsEndpoint
 from longshore.http.health import Health
 from longshore.http.problems import answer_http_exception
 from longshore.http.request_log import noting
 from longshore.http.tus import Edge, TusEndpoint
-from longshore.http.usage import UsageEndpoint
 from longshore.hub.fanout import Hub
 from longshore.lockers.memory import MemoryLocker
 from longshore.ports import Clock, Emit, Store
@@ -50,6 +49,7 @@ from longshore.server.body import BUFFER_SIZE
 from longshore.stores.disk import DiskStore
 from longshore.uploads.allowances import Allowances
 from longshore.uploads.service import Tuning, UploadService
+from longshore.uploads.speed import Speeds
 from longshore.uploads.sweep import Sweep
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,8 @@ def build(
     webhooks = Webhooks(settings, database, clock)
     events = SqlEvents(database)
     hub = _hub(settings, events, clock)
-    chain = _chain(settings, [*hooks, hub.progress], webhooks)
+    speeds = Speeds()
+    chain = _chain(settings, [*hooks, hub.progress, speeds], webhooks)
     metering.watch(database, limiter, budget, hub)
     metered_hooks = metering.hooks(chain)
     if webhooks.delivered:
@@ -127,6 +128,7 @@ def build(
         allowances=allowances,
         new_id=_new_id,
         limiter=limiter,
+        visibility=Visibility(settings.visibility),
     )
     access = open_access(settings, database, clock)
     access = replace(access, identify=noting(access.identify))
@@ -145,10 +147,22 @@ def build(
     routes = _routes(settings.base_path, endpoint)
     origins = settings.cors_origins if settings.auth == "none" else ("*",)
     routes += EventsEndpoint(hub, access.identify, clock, origins=origins).routes()
-    if settings.auth != "none":
-        routes.append(UsageEndpoint(uploads, allowances, access.identify).route())
-    if access.accounts is not None:
-        routes += AccountEndpoints(access.accounts, access.identify).routes()
+    routes += api_routes(
+        Parts(
+            settings=settings,
+            database=database,
+            service=service,
+            locker=locker,
+            hooks=metered_hooks,
+            speeds=speeds,
+            allowances=allowances,
+            access=access,
+            edge=edge,
+            links=None,
+            clock=clock,
+            capabilities=offered,
+        )
+    )
     health, panel = open_health(database, store, service.work), open_panel(settings, access)
     routes += [*health.routes(), *metering.routes(access.identify), *([panel.route()] if panel else [])]
     app = Starlette(

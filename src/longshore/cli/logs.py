@@ -5,16 +5,18 @@ format, with the id of the request that it was said on.
 """
 
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final, Literal
-
-Processor = Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]
 
 _NEWS: Final = ("uvicorn.error", "alembic")
 """Whose messages below warnings are of interest only from debug on."""
 
 _QUIET: Final = ("httpx", "httpcore", "hpack")
 """Whose messages below warnings never are: they name addresses in full, and those may hold passwords."""
+
+_ACCESS: Final = "longshore.access"
+_SAID: Final = ("method", "path", "status")
+"""What the text of a line of the access log says already."""
 
 _ESCAPED: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 """What a terminal might take for a command, or a reader for another line."""
@@ -30,6 +32,8 @@ def configure(level: str, log_format: Literal["console", "json"] = "console") ->
             logging.getLogger(name).setLevel(logging.WARNING)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Who asks for an access log gets it, whatever the level of the rest; nothing comes here otherwise.
+    logging.getLogger(_ACCESS).setLevel(logging.INFO)
 
 
 def formatter(log_format: Literal["console", "json"], *, colors: bool = False) -> logging.Formatter:
@@ -63,7 +67,7 @@ def _json(structlog: Any) -> list[Any]:
 def _console(structlog: Any, *, colors: bool) -> list[Any]:
     # Plain: the default shows local variables where rich is installed.
     plain = structlog.dev.plain_traceback
-    return [_escape, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain, pad_event_to=0)]
+    return [_shorten, _escape, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain, pad_event_to=0)]
 
 
 def _add_request(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -74,6 +78,14 @@ def _add_request(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
     known: Mapping[str, str] = context()
     for name, value in known.items():
         event.setdefault(name, value)
+    return event
+
+
+def _shorten(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Leave out of a line for people what it says twice."""
+    if event["logger"] == _ACCESS:
+        for name in _SAID:
+            event.pop(name, None)
     return event
 
 

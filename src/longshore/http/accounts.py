@@ -5,21 +5,31 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from longshore.auth.accounts import Accounts, Tokens
+from longshore.auth.errors import (
+    InvalidCredentials,
+    InvalidPassword,
+    InvalidUsername,
+    InvitationInvalid,
+    RegistrationOff,
+    TooManyAttempts,
+    UsernameTaken,
+    UserNotFound,
+    WrongPassword,
+)
 from longshore.auth.policy import Action, require
-from longshore.auth.principal import Principal
-from longshore.auth.records import User
+from longshore.auth.principal import Role
 from longshore.http.authentication import Identify
 from longshore.http.endpoints import (
     InvalidRequest,
-    answer_json,
-    endpoint,
+    answer_model,
     read_json,
     read_json_if_any,
     read_json_or_form,
 )
+from longshore.http.operations import Answer, Content, Operation, json_of
+from longshore.protocol.errors import InvalidToken
 
 _LONGEST = 4096
 """Characters of a field that are read at all; the rules for names and passwords are narrower."""
@@ -68,6 +78,23 @@ class PasswordChange(_Strict):
     new_password: str = Field(max_length=_LONGEST, repr=False)
 
 
+class Identity(BaseModel):
+    """Who somebody is."""
+
+    id: str = Field(description="The subject of their tokens.")
+    username: str
+    role: Role
+
+
+class TokensGiven(BaseModel):
+    """What a sign-in gives (RFC 6749, section 5.1)."""
+
+    access_token: str = Field(repr=False)
+    token_type: Literal["bearer"]
+    expires_in: int = Field(description="Seconds for which the access token is good.")
+    refresh_token: str = Field(repr=False)
+
+
 class AccountEndpoints:
     """The handlers; each raises `TusError`s, which become problem documents."""
 
@@ -75,22 +102,85 @@ class AccountEndpoints:
         self._accounts = accounts
         self._identify = identify
 
-    def routes(self) -> list[Route]:
-        """Where they are."""
+    def operations(self) -> list[Operation]:
+        """What they do."""
+        tokens = json_of(TokensGiven, "The tokens.")
         return [
-            endpoint("/auth/register", self.register, method="POST"),
-            endpoint("/auth/token", self.token, method="POST"),
-            endpoint("/auth/refresh", self.refresh, method="POST"),
-            endpoint("/auth/logout", self.logout, method="POST"),
-            endpoint("/auth/me", self.me, method="GET"),
-            endpoint("/auth/password", self.change_password, method="POST"),
+            Operation(
+                method="POST",
+                path="/auth/register",
+                id="register",
+                tag="accounts",
+                summary="Make oneself an account",
+                handler=self.register,
+                body=Content(model=Registration),
+                answers={201: json_of(Identity, "The account.")},
+                errors=(RegistrationOff, InvitationInvalid, InvalidUsername, InvalidPassword, UsernameTaken),
+                access="open",
+            ),
+            Operation(
+                method="POST",
+                path="/auth/token",
+                id="signIn",
+                tag="accounts",
+                summary="Sign in with name and password, or go on with a refresh token",
+                handler=self.token,
+                body=Content(model=TokenRequest, media_types=("application/json", "application/x-www-form-urlencoded")),
+                answers={200: tokens},
+                errors=(InvalidCredentials, InvalidToken, TooManyAttempts),
+                access="open",
+            ),
+            Operation(
+                method="POST",
+                path="/auth/refresh",
+                id="refresh",
+                tag="accounts",
+                summary="Take a refresh token for new tokens",
+                handler=self.refresh,
+                body=Content(model=Refresh),
+                answers={200: tokens},
+                errors=(InvalidToken,),
+                access="open",
+            ),
+            Operation(
+                method="POST",
+                path="/auth/logout",
+                id="signOut",
+                tag="accounts",
+                summary="End a session",
+                description="That of the refresh token, which needs no access token; else that of the access token.",
+                handler=self.logout,
+                body=Content(model=SignOut, required=False),
+                answers={204: Answer(description="The session has ended.")},
+                access="token-or-else",
+            ),
+            Operation(
+                method="GET",
+                path="/auth/me",
+                id="readIdentity",
+                tag="accounts",
+                summary="Read who the token is for",
+                handler=self.me,
+                answers={200: json_of(Identity, "The user.")},
+            ),
+            Operation(
+                method="POST",
+                path="/auth/password",
+                id="changePassword",
+                tag="accounts",
+                summary="Change one's own password",
+                handler=self.change_password,
+                body=Content(model=PasswordChange),
+                answers={204: Answer(description="It is changed; every access token so far is void.")},
+                errors=(WrongPassword, InvalidPassword, UserNotFound, TooManyAttempts),
+            ),
         ]
 
     async def register(self, request: Request) -> Response:
         """Make an account: 201 with what it is."""
         given = await read_json(request, Registration)
         user = await self._accounts.register(given.username, given.password, given.invitation)
-        return answer_json(_shown(user), status=201)
+        return answer_model(Identity(id=user.id, username=user.username, role=user.role), status=201)
 
     async def token(self, request: Request) -> Response:
         """Sign in with name and password, or go on with a refresh token."""
@@ -122,7 +212,7 @@ class AccountEndpoints:
         """Tell who the token is for."""
         principal = await self._identify(request.scope)
         require(principal, Action.READ_ACCOUNT, principal.subject)
-        return answer_json(_identity(principal))
+        return answer_model(Identity(id=principal.subject, username=principal.name, role=principal.role))
 
     async def change_password(self, request: Request) -> Response:
         """Change one's own password. Every access token is void then; this session goes on with its refresh token."""
@@ -140,22 +230,13 @@ class AccountEndpoints:
 
 
 def _answer_tokens(tokens: Tokens) -> Response:
-    return answer_json(
-        {
-            "access_token": tokens.access_token,
-            "token_type": "bearer",
-            "expires_in": tokens.expires_in,
-            "refresh_token": tokens.refresh_token,
-        }
+    given = TokensGiven(
+        access_token=tokens.access_token,
+        token_type="bearer",  # noqa: S106 - a kind of token
+        expires_in=tokens.expires_in,
+        refresh_token=tokens.refresh_token,
     )
-
-
-def _shown(user: User) -> dict[str, str]:
-    return {"id": user.id, "username": user.username, "role": user.role.value}
-
-
-def _identity(principal: Principal) -> dict[str, str]:
-    return {"id": principal.subject, "username": principal.name, "role": principal.role.value}
+    return answer_model(given)
 
 
 def _address(request: Request) -> str:

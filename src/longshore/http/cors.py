@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_METHODS = "POST, GET, HEAD, PATCH, DELETE, OPTIONS"
+_METHODS = "POST, GET, HEAD, PUT, PATCH, DELETE, OPTIONS"
 
 _REQUEST_HEADERS = (
     "Authorization",

@@ -95,8 +95,8 @@ def answer_json(content: Mapping[str, Any], *, status: int = 200) -> Response:
 
 
 def answer_model(content: BaseModel, *, status: int = 200) -> Response:
-    """The same with a model, whose JSON is that of its schema."""
-    body = content.model_dump_json(by_alias=True).encode()
+    """The same with a model, whose JSON is that of its schema; fields that were not set are left out."""
+    body = content.model_dump_json(by_alias=True, exclude_unset=True).encode()
     return Response(body, status, {"Cache-Control": "no-store"}, "application/json")
 
 

@@ -90,8 +90,20 @@ class UpgradeRequired(TusError):
 class EventsEndpoint:
     """Both ways to subscribe."""
 
-    def __init__(self, hub: Hub, identify: Identify, clock: Clock, *, origins: Collection[str] = ("*",)) -> None:
-        """Serve those whom `identify` knows. Where that is everybody, give the web `origins` whose pages may listen."""
+    def __init__(
+        self,
+        hub: Hub,
+        identify: Identify,
+        clock: Clock,
+        *,
+        origins: Collection[str] = ("*",),
+        keep_alive: float = KEEP_ALIVE,
+    ) -> None:
+        """Serve those whom `identify` knows. Where that is everybody, give the web `origins` whose pages may listen.
+
+        `keep_alive` is in seconds.
+        """
+        self._keep_alive = keep_alive
         self._hub = hub
         self._identify = identify
         self._clock = clock
@@ -138,7 +150,7 @@ class EventsEndpoint:
             await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
             await _send_piece(send, b"retry: %d\n\n" % RETRY)
             tell = partial(_tell_stream, send)
-            await self._serve(subscription, after, _await_disconnect(subscription, receive), tell, KEEP_ALIVE)
+            await self._serve(subscription, after, _await_disconnect(subscription, receive), tell, self._keep_alive)
             if subscription.end_reason is not End.GONE:
                 await send({"type": "http.response.body", "body": b""})
         finally:

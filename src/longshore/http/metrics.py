@@ -1,6 +1,7 @@
 """`/metrics`: what `longshore.metrics` has counted, as Prometheus reads it."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 
@@ -17,7 +18,7 @@ from longshore.auth.principal import Role
 from longshore.http.authentication import Identify
 from longshore.http.endpoints import endpoint
 from longshore.metrics import Counter, Gauge, Histogram, Labels, Metrics, Series
-from longshore.protocol.errors import Forbidden
+from longshore.protocol.errors import Forbidden, TusError
 
 PATH = "/metrics"
 
@@ -53,8 +54,12 @@ class MetricsEndpoint:
 
 
 async def _read(gauge: Gauge) -> float:
-    value = gauge.read()
-    return await value if inspect.isawaitable(value) else value
+    """The gauge's number; not a number where it cannot be had just now, which leaves the others as they are."""
+    try:
+        value = gauge.read()
+        return await value if inspect.isawaitable(value) else value
+    except TusError:
+        return math.nan
 
 
 class _Numbers(Collector):

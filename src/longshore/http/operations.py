@@ -71,8 +71,8 @@ class Operation:
     answers: Mapping[int, Answer]
     errors: tuple[type[TusError], ...] = ()
     """Besides those that any operation has."""
-    is_public: bool = False
-    """Whether it needs no token."""
+    access: Literal["token", "token-or-else", "open"] = "token"
+    """Whether it needs a token, something else may take the place of one, or it needs none."""
 
     @property
     def template(self) -> str:

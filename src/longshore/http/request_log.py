@@ -36,6 +36,8 @@ _PRINCIPAL = "longshore.principal"
 # What clients and proxies send: UUIDs, hexadecimal numbers, and the likes of them. Nothing that a log must escape.
 _SANE = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
 
+_UPLOADED = b"application/offset+octet-stream"
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
 
 _process = secrets.token_hex(4)
@@ -87,6 +89,7 @@ class RequestLog:
         self.access_log = access_log
         self.metrics = metrics
         self.inflows = inflows
+        self._counts = access_log or inflows is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -96,34 +99,27 @@ class RequestLog:
         headers = dict(scope["headers"])
         scope[REQUEST_ID] = _request_id(headers.get(b"x-request-id"))
         token = _current.set(scope)
+        exchange = None
         try:
             if scope["type"] == "http":
-                await self._answer(scope, headers, receive, send)
-            else:
-                await self._app(scope, receive, send)
+                exchange = _Exchange(self, scope, _method(scope, headers), send)
+                send = exchange.send
+                if self._counts:
+                    receive = exchange.count(headers, receive)
+            await self._app(scope, receive, send)
         finally:
+            if exchange is not None:
+                exchange.end()
             _current.reset(token)
-
-    async def _answer(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
-        exchange = _Exchange(self, scope, _method(scope, headers), send)
-        if headers.get(b"content-type") == b"application/offset+octet-stream" and self._looks_at_bodies:
-            receive = counted(scope, receive, exchange.begin_inflow())
-        if self.access_log:
-            exchange.count_files()
-        try:
-            await self._app(scope, receive, exchange.send)
-        finally:
-            exchange.end()
-
-    @property
-    def _looks_at_bodies(self) -> bool:
-        return self.access_log or self.inflows is not None
 
 
 class _Exchange:
     """A request, and the answer that it is given."""
 
-    __slots__ = ("_began_at", "_inflow", "_is_problem", "_log", "_method", "_scope", "_send", "_sent", "_status")
+    _status: int | None = None
+    _is_problem = False
+    _sent = 0
+    _inflow: Inflow | None = None
 
     def __init__(self, log: RequestLog, scope: Scope, method: str, send: Send) -> None:
         self._log = log
@@ -131,17 +127,17 @@ class _Exchange:
         self._method = method
         self._send = send
         self._began_at = time.perf_counter()
-        self._status: int | None = None
-        self._is_problem = False
-        self._sent = 0
-        self._inflow: Inflow | None = None
 
-    def begin_inflow(self) -> Inflow:
-        """Have the body of an upload counted."""
-        self._inflow = inflow = Inflow()
+    def count(self, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
+        """Have the bytes counted that come, and those that go; return what the request is to be received by."""
+        if self._log.access_log:
+            self._count_files()
+        if headers.get(b"content-type") != _UPLOADED:
+            return receive
+        self._inflow = Inflow()
         if self._log.inflows is not None:
-            self._log.inflows.begin(inflow)
-        return inflow
+            self._log.inflows.begin(self._inflow)
+        return counted(self._scope, receive, self._inflow)
 
     async def send(self, message: Message) -> None:
         """Pass a piece of the answer on."""
@@ -159,7 +155,8 @@ class _Exchange:
         self._status = status = message["status"]
         request_id = (b"x-request-id", self._scope[REQUEST_ID].encode())
         message["headers"] = [*message.get("headers", ()), request_id]
-        self._end_inflow()
+        if self._inflow is not None:
+            self._end_inflow(self._inflow)
         metrics = self._log.metrics
         if metrics is not None:
             metrics.requests.add(self._method)
@@ -170,11 +167,11 @@ class _Exchange:
         if self._log.metrics is not None:
             self._log.metrics.errors.add(str(self._status), code)
 
-    def _end_inflow(self) -> None:
-        if self._inflow is not None and self._log.inflows is not None:
-            self._log.inflows.end(self._inflow, self._method)
+    def _end_inflow(self, inflow: Inflow) -> None:
+        if self._log.inflows is not None:
+            self._log.inflows.end(inflow, self._method)
 
-    def count_files(self) -> None:
+    def _count_files(self) -> None:
         """Have the files counted that the kernel sends past `send`."""
         extensions = self._scope.get("extensions") or {}
         if FILE in extensions:
@@ -188,7 +185,8 @@ class _Exchange:
 
     def end(self) -> None:
         """Take down what became of the request; without an answer it failed in a way that nobody foresaw."""
-        self._end_inflow()
+        if self._inflow is not None:
+            self._end_inflow(self._inflow)
         if self._status is None:
             self._status = 500
             self._is_problem = True

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from longshore.auth.policy import Visibility
+from longshore.events import UploadCreated
 from longshore.hub.attendance import check_attendance
 from longshore.hub.messages import Message, event_message, progress_message
 from longshore.hub.progress import Progress
@@ -188,7 +189,8 @@ class Hub:
         # Together: whoever becomes live from now on has had this one.
         self._position = event.id
         live = list(self._live)
-        self.progress.forget(event.upload_id)
+        if event.type != UploadCreated.type:
+            self.progress.forget(event.upload_id)
         message = self._message(event)
         for some in _slices(live):
             for subscription in some:

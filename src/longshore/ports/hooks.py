@@ -39,7 +39,7 @@ class HookEvent:
     """As it is (`post_*`), or as it would be (`pre_*`)."""
     request: RequestInfo = field(default_factory=RequestInfo)
     content: Content | None = None
-    """For `inspect`, `pre_finish`, and `pre_rename` of a completed upload; `inspect` is promised the first bytes only."""
+    """For `inspect`, `pre_finish`, and `pre_rename` of what is completed; of `inspect` the first bytes are promised."""
     stop: Callable[[TusError], None] = lambda refusal: None
     """For `post_receive`: end the transfer, remove the upload, and answer with this refusal. Event loop only."""
 

@@ -9,7 +9,7 @@ import logging
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-_CLOSING = 5.0
+_CLOSING = 10.0
 """Seconds that a peer has to take what is still to be sent, the close frame last."""
 
 logger = logging.getLogger("uvicorn.error.websocket")
@@ -18,8 +18,6 @@ logger = logging.getLogger("uvicorn.error.websocket")
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """The same, but cut off where it would be waited for."""
-
-    close_timeout = _CLOSING
 
     def handle_connect(self, event: object) -> None:
         """Begin the handshake."""

@@ -35,7 +35,7 @@ THREADS = 16
 COPIES = 2
 """Concatenations at a time. They can take minutes, so they have threads of their own and reads never wait for them."""
 
-ID = re.compile(r"[A-Za-z0-9_-]{16,128}")
+ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 """What an upload id looks like. Ids come from our own records, yet no path is made out of anything else."""
 
 

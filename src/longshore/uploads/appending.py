@@ -128,7 +128,9 @@ class Appender:
                 await self._save(plan, held_back, watch.caller)
             raise
         except TusError as refusal:
-            await self._records.remove(upload, State.TERMINATED, watch.caller.request, refusal=refusal)
+            # One that is ended in the middle is terminated, as with tusd; what is rejected is content.
+            rejection = None if watch.was_stopped else refusal
+            await self._records.remove(upload, State.TERMINATED, watch.caller.request, refusal=rejection)
             raise
         return await self._save(plan, upload, watch.caller)
 

@@ -143,6 +143,8 @@ class Watch:
         self._answered = threading.Event()
         self._passed = False
         self.refusal: TusError | None = None
+        self.was_stopped = False
+        """Whether the refusal came from a hook that ended the transfer, and not from one that looked at the content."""
 
     async def approve(self, upload: Upload) -> None:
         """Ask about what the transfer has made of the upload. Raises what hooks do, the inspection's refusal first."""
@@ -169,7 +171,11 @@ class Watch:
 
     def refuse(self, refusal: TusError) -> None:
         """End the transfer for good, soon. Any thread."""
-        self._loop.call_soon_threadsafe(self._refuse, refusal)
+        self._loop.call_soon_threadsafe(self._stop, refusal)
+
+    def _stop(self, refusal: TusError) -> None:
+        self.was_stopped = self.refusal is None
+        self._refuse(refusal)
 
     def _refuse(self, refusal: TusError) -> None:
         if self.refusal is None:

@@ -25,6 +25,7 @@ def test_defaults() -> None:
         "data_dir": Path("data"),
         "auth": "local",
         "registration": "off",
+        "visibility": "shared",
         "access_token_ttl": timedelta(minutes=15),
         "refresh_token_ttl": timedelta(days=30),
         "login_attempts": 10,

@@ -1,146 +1,162 @@
-"""Headers of a download, whatever metadata a client sent: nothing that breaks out, runs as a page, or names a path."""
+"""What is answered, and which bytes: whole files, pieces of them, several pieces, and nothing but header fields."""
 
-import base64
+import email
 import re
-from datetime import UTC, datetime
-from urllib.parse import unquote
+from contextlib import closing
 
 import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.downloads.values import DONE_HTTP, upload_with
 
-from longshore.downloads.delivery import content_disposition, content_type, deliver, file_name
-from longshore.protocol.upload import State, Upload
+from longshore.downloads.conditions import PreconditionFailed, Validators
+from longshore.downloads.delivery import Plan, open_delivery, plan_download
+from longshore.downloads.ranges import RangeNotSatisfiable, Span
 from longshore.stores.memory import MemoryStore
 
-names = st.text() | st.text(alphabet='ab./\\"%;=\r\n\0\x7f\x85\u2028\u202e\xe9😀 ', max_size=40)
+CONTENT = bytes(range(256)) * 8
+UPLOAD = upload_with(len(CONTENT), filename="x.html", filetype="text/html")
+ETAG = Validators.of(UPLOAD).etag
 
 
-def upload_with(**metadata: str | bytes) -> Upload:
-    pairs = {key: value.encode() if isinstance(value, str) else value for key, value in metadata.items()}
-    raw = ",".join(f"{key} {base64.b64encode(value).decode()}" for key, value in pairs.items())
-    now = datetime(2026, 5, 1, tzinfo=UTC)
-    return Upload(id="a" * 32, created_at=now, offset=3, length=3, metadata=raw, state=State.COMPLETED)
+def plan(*, ranges: bool = True, **fields: str) -> Plan:
+    return plan_download(UPLOAD, {name.replace("_", "-"): value for name, value in fields.items()}, ranges=ranges)
 
 
-@pytest.mark.parametrize(
-    ("name", "disposition"),
-    [
-        ("", "attachment"),
-        ("report.pdf", 'attachment; filename="report.pdf"'),
-        ("two words.txt", 'attachment; filename="two words.txt"'),
-        ("/etc/passwd", 'attachment; filename="passwd"'),
-        ("..\\..\\boot.ini", 'attachment; filename="boot.ini"'),
-        ("a/", "attachment"),
-        ("..", "attachment"),
-        (".hidden", 'attachment; filename="hidden"'),
-        ("  .. ", "attachment"),
-        ('say "hi".txt', "attachment; filename=\"say _hi_.txt\"; filename*=UTF-8''say%20%22hi%22.txt"),
-        ("100%.txt", "attachment; filename=\"100_.txt\"; filename*=UTF-8''100%25.txt"),
-        ("naïve.txt", "attachment; filename=\"na_ve.txt\"; filename*=UTF-8''na%C3%AFve.txt"),
-        ("a\r\nX-Evil: 1", 'attachment; filename="aX-Evil: 1"'),
-        ("a\0b", 'attachment; filename="ab"'),
-        ("fdp.\u202eexe", 'attachment; filename="fdp.exe"'),
-        ("x" * 300, f'attachment; filename="{"x" * 255}"'),
-        ("a; filename=b", 'attachment; filename="a; filename=b"'),
-    ],
-)
-def test_disposition(name: str, disposition: str) -> None:
-    assert content_disposition(upload_with(filename=name)) == disposition
+def body(planned: Plan) -> bytes:
+    return b"".join(piece if isinstance(piece, bytes) else CONTENT[piece.start : piece.end] for piece in planned.pieces)
 
 
-def test_name_comes_from_filename_and_else_from_name() -> None:
-    assert file_name(upload_with(name="second", filename="first")) == "first"
-    assert file_name(upload_with(name="second", filename="")) == "second"
-    assert file_name(upload_with(relativePath="null")) == ""
-
-
-def test_name_that_is_no_utf8_is_given_as_far_as_it_can_be_read() -> None:
-    assert file_name(upload_with(filename=b"caf\xe9.txt")) == "caf\ufffd.txt"
-
-
-@pytest.mark.parametrize(
-    ("given_type", "expected"),
-    [
-        ("", "application/octet-stream"),
-        ("image/png", "image/png"),
-        ("application/vnd.ms-excel", "application/vnd.ms-excel"),
-        ("image/svg+xml", "image/svg+xml"),
-        ("text/html; charset=utf-8", "application/octet-stream"),
-        ("text", "application/octet-stream"),
-        ("text/", "application/octet-stream"),
-        ("text/plain\r\nX-Evil: 1", "application/octet-stream"),
-        ("text/plain\n", "application/octet-stream"),
-        ("text/plain/", "application/octet-stream"),
-        ("*/*", "application/octet-stream"),
-        ("tëxt/plain", "application/octet-stream"),
-        (f"text/{'x' * 101}", "application/octet-stream"),
-    ],
-)
-@pytest.mark.parametrize("key", ["filetype", "type", "contentType"])
-def test_type(key: str, given_type: str, expected: str) -> None:
-    assert content_type(upload_with(**{key: given_type})) == expected
-
-
-@given(name=names)
-def test_any_name_is_safe(name: str) -> None:
-    header = content_disposition(upload_with(filename=name.encode("utf-8", "surrogatepass")))
-    assert header.isascii()
-    assert header.isprintable()
-    assert re.fullmatch(
-        r"attachment(; filename=\"[^\"\\/%]*\"(; filename\*=UTF-8''([A-Za-z0-9._~-]|%[0-9A-F]{2})+)?)?", header
-    )
-
-
-@given(name=names)
-def test_any_name_that_is_given_back_is_the_end_of_what_was_sent(name: str) -> None:
-    upload = upload_with(filename=name.encode("utf-8", "replace"))
-    extended = re.search(r"filename\*=UTF-8''(.*)$", content_disposition(upload))
-    if extended:
-        assert unquote(extended[1], errors="strict") == file_name(upload)
-    shown = file_name(upload)
-    assert len(shown) <= 255
-    assert shown.isprintable()
-    assert not shown.startswith((".", " "))
-    assert not set(shown) & set("/\\\r\n\0")
-
-
-@given(given_type=st.text() | st.from_regex(r"[a-z]+/[a-z]+(;.*)?", fullmatch=True))
-def test_any_type_is_safe(given_type: str) -> None:
-    header = content_type(upload_with(filetype=given_type.encode("utf-8", "surrogatepass")))
-    assert header.isascii()
-    assert header.isprintable()
-    assert header in (given_type, "application/octet-stream")
-    assert not set(header) & set(' ;,"')
-
-
-def test_delivery_never_runs_as_a_page_of_ours() -> None:
-    async def head() -> dict[str, str]:
-        store, upload = MemoryStore(), upload_with(filename="x.html", filetype="text/html")
-        await store.write(upload.id, 0, memoryview(b"abc"), durable=False)
-        return dict((await deliver(upload, store)).headers)
-
-    headers = anyio.run(head)
+def test_the_whole_file() -> None:
+    planned = plan()
+    headers = dict(planned.headers)
+    assert planned.status == 200
+    assert body(planned) == CONTENT
+    assert headers["Content-Length"] == str(len(CONTENT))
+    assert headers["Accept-Ranges"] == "bytes"
+    assert (headers["ETag"], headers["Last-Modified"]) == (ETAG, DONE_HTTP)
+    assert headers["Cache-Control"] == "private, no-cache"
     assert headers["Content-Disposition"].startswith("attachment")
-    assert headers["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in headers["Content-Security-Policy"]
-    assert headers["Content-Length"] == "3"
 
 
-def test_pieces_end_where_the_upload_does() -> None:
+def test_one_range() -> None:
+    planned = plan(range="bytes=100-199")
+    headers = dict(planned.headers)
+    assert planned.status == 206
+    assert body(planned) == CONTENT[100:200]
+    assert headers["Content-Range"] == "bytes 100-199/2048"
+    assert headers["Content-Length"] == "100"
+    assert headers["Content-Type"] == "text/html"
+    assert headers["Content-Disposition"].startswith("attachment")
+    assert headers["ETag"] == ETAG
+
+
+def test_several_ranges_are_parts_of_a_multipart() -> None:
+    planned = plan(range="bytes=1000-1099,0-9,-5")
+    headers = dict(planned.headers)
+    sent = body(planned)
+    assert planned.status == 206
+    assert "Content-Range" not in headers
+    assert headers["Content-Length"] == str(len(sent))
+    assert headers["Content-Security-Policy"].startswith("sandbox")
+    whole = email.message_from_bytes(f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + sent)
+    assert whole.get_content_type() == "multipart/byteranges"
+    assert not whole.defects
+    parts = whole.get_payload()
+    assert isinstance(parts, list)
+    assert [part["Content-Range"] for part in parts] == [
+        "bytes 1000-1099/2048",
+        "bytes 0-9/2048",
+        "bytes 2043-2047/2048",
+    ]
+    assert {part["Content-Type"] for part in parts} == {"text/html"}
+    boundary = headers["Content-Type"].partition("boundary=")[2]
+    assert re.fullmatch("[0-9a-f]{32}", boundary)
+    pieces = [piece.partition(b"\r\n\r\n")[2] for piece in (b"\r\n" + sent).split(f"\r\n--{boundary}".encode())[1:-1]]
+    assert pieces == [CONTENT[1000:1100], CONTENT[:10], CONTENT[-5:]]
+    assert sent.endswith(f"\r\n--{boundary}--\r\n".encode())
+
+
+def test_boundaries_cannot_be_known_beforehand() -> None:
+    one, other = (dict(plan(range="bytes=0-0,-1").headers)["Content-Type"] for _ in range(2))
+    assert one != other
+
+
+def test_ranges_that_become_one_are_no_multipart() -> None:
+    assert dict(plan(range="bytes=0-9,5-19").headers)["Content-Range"] == "bytes 0-19/2048"
+
+
+def test_range_of_another_file_is_the_whole_of_this_one() -> None:
+    assert plan(range="bytes=5-", if_range='"other"').status == 200
+    assert plan(range="bytes=5-", if_range=ETAG).status == 206
+    assert plan(range="bytes=5-", if_range=DONE_HTTP).status == 206
+    assert plan(range="bytes=99999-", if_range='"other"').status == 200
+
+
+def test_range_counts_for_get_only() -> None:
+    assert plan(ranges=False, range="bytes=5-").status == 200
+    assert plan(ranges=False, range="bytes=99999-").status == 200
+
+
+def test_range_outside_is_refused() -> None:
+    with pytest.raises(RangeNotSatisfiable):
+        plan(range="bytes=99999-")
+
+
+def test_conditions_come_before_ranges() -> None:
+    assert plan(range="bytes=99999-", if_none_match=ETAG).status == 304
+    with pytest.raises(PreconditionFailed):
+        plan(range="bytes=99999-", if_match='"other"')
+
+
+def test_what_is_known_already_is_not_sent_but_named() -> None:
+    planned = plan(if_none_match=ETAG)
+    headers = dict(planned.headers)
+    assert (planned.status, body(planned), planned.begins) == (304, b"", False)
+    assert (headers["ETag"], headers["Cache-Control"]) == (ETAG, "private, no-cache")
+    assert not headers.keys() & {"Content-Length", "Content-Type", "Content-Range"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "begins"),
+    [("bytes=0-", True), ("bytes=0-0", True), ("bytes=1-", False), ("bytes=5-9,0-1", True), ("nonsense", True)],
+)
+def test_what_has_the_first_byte_begins_a_download(asked: str, begins: bool) -> None:
+    assert plan(range=asked).begins is begins
+
+
+def test_an_empty_file_begins_too() -> None:
+    assert plan_download(upload_with(0), {}).begins
+
+
+@given(asked=st.text(alphabet="bytes=0123456789-, ") | st.from_regex(r"bytes=(\d{1,4}-\d{0,4},?){1,5}", fullmatch=True))
+def test_length_is_what_is_sent(asked: str) -> None:
+    try:
+        planned = plan(range=asked)
+    except RangeNotSatisfiable:
+        return
+    assert dict(planned.headers)["Content-Length"] == str(len(body(planned)))
+
+
+def test_only_what_belongs_to_the_upload_is_delivered() -> None:
     async def read() -> bytes:
-        store, upload = MemoryStore(), upload_with()
+        store, upload = MemoryStore(), upload_with(3)
         await store.write(upload.id, 0, memoryview(b"abcdef"), durable=False)
-        delivery = await deliver(upload, store)
-        return delivery.first + b"".join([piece async for piece in delivery.rest])
+        delivery = await open_delivery(plan_download(upload, {}), upload, store)
+        with closing(delivery.reader) as reader:
+            (span,) = delivery.plan.pieces
+            assert isinstance(span, Span)
+            return b"".join([piece async for piece in reader.read(span.start, span.end)])
 
     assert anyio.run(read) == b"abc"
 
 
 def test_what_the_store_does_not_hold_cannot_be_delivered() -> None:
     async def read() -> None:
-        await deliver(upload_with(), MemoryStore())
+        upload = upload_with(3)
+        await open_delivery(plan_download(upload, {}), upload, MemoryStore())
 
     with pytest.raises(EOFError):
         anyio.run(read)

@@ -641,7 +641,9 @@ async def test_stopped_transfer_is_removed_and_answered_with_the_refusal(partial
         with pytest.raises(HookRefused) as refused:
             await asyncio.wait_for(sending.task, SOON)
         assert refused.value is REFUSAL
-        assert await is_removed(world, upload)
+        assert [event.upload.id for event in heard(world, UploadTerminated)] == [upload.id]
+        assert (await world.load(upload)).is_gone
+        assert await world.store.ids() == []
 
 
 async def test_transfer_stopped_for_the_time_being_keeps_what_came() -> None:

@@ -1,6 +1,7 @@
 """`/api/uploads/{id}/link`: download links, for whoever cannot send a token."""
 
 from datetime import datetime, timedelta
+from typing import Annotated
 
 from pydantic import Field
 from starlette.requests import Request
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from longshore.downloads.linking import MAX_TTL, Links
 from longshore.http.api.uploads import GONE, UPLOAD_ID, Locate
-from longshore.http.api.values import Given, Shown
+from longshore.http.api.values import WHOLE, Given, Shown
 from longshore.http.authentication import Identify
 from longshore.http.endpoints import answer_model, path_text, read_json
 from longshore.http.operations import Answer, Content, Operation, Parameter, json_of
@@ -19,7 +20,8 @@ from longshore.uploads.caller import Caller
 from longshore.uploads.management import Management
 from longshore.uploads.service import UploadService
 
-_MOST_USES = 2**31 - 1
+_Lifetime = Annotated[int, Field(ge=1, le=int(MAX_TTL.total_seconds())), WHOLE]
+_Uses = Annotated[int, Field(ge=1, lt=2**31), WHOLE]
 
 
 class LinkNotFound(TusError):
@@ -33,8 +35,8 @@ class LinkNotFound(TusError):
 class LinkRequest(Given):
     """What a link is to be good for."""
 
-    ttl: int = Field(ge=1, le=int(MAX_TTL.total_seconds()), description="Seconds.")
-    max_uses: int | None = Field(None, ge=1, le=_MOST_USES, description="Downloads; null for any number.")
+    ttl: _Lifetime = Field(description="Seconds.")
+    max_uses: _Uses | None = Field(None, description="Downloads; null for any number.")
 
 
 class LinkShown(Shown):
@@ -95,7 +97,7 @@ class LinkEndpoints:
                 tag="links",
                 summary="List the links to an upload",
                 description="All of them to its owner and to admins, their own to others.",
-                handler=self.list,
+                handler=self.show_all,
                 parameters=(UPLOAD_ID,),
                 answers={200: json_of(LinkList, "The links, the newest first.")},
                 errors=(UploadNotFound,),
@@ -127,7 +129,7 @@ class LinkEndpoints:
         url = f"{self._locate(upload_id, request.scope)}?{query}"
         return answer_model(NewLink(**_fields(link), url=url), status=201)
 
-    async def list(self, request: Request) -> Response:
+    async def show_all(self, request: Request) -> Response:
         """Answer with the links that the caller may know of."""
         links = await self._known(request, await self._caller(request))
         return answer_model(LinkList(links=[LinkShown(**_fields(link)) for link in links]))

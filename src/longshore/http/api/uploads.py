@@ -71,7 +71,7 @@ class UploadEndpoints:
                 tag="uploads",
                 summary="List uploads",
                 description="One's own, and the completed ones of everybody where they are shared; all to admins.",
-                handler=self.list,
+                handler=self.show_all,
                 query=ListQuery,
                 answers={200: json_of(UploadPage, "A page of the list.")},
             ),
@@ -127,7 +127,7 @@ class UploadEndpoints:
             ),
         ]
 
-    async def list(self, request: Request) -> Response:
+    async def show_all(self, request: Request) -> Response:
         """Answer with a page of uploads."""
         caller = await self._caller(request)
         asked = read_query(request, ListQuery)

@@ -1,0 +1,237 @@
+/** Every text of the client, in English. A translation is another file with the same keys, chosen in `index.ts`. */
+
+import type { Problem } from "../api/problem";
+import { alternatives, count, duration, moment, size, speed } from "./format";
+
+const files = (number: number): string => (number === 1 ? "1 file" : `${count(number)} files`);
+
+export const en = {
+  product: "Longshore",
+  skip: "Skip to the content",
+
+  navigation: {
+    label: "Main",
+    upload: "Upload",
+    files: "Files",
+  },
+
+  theme: {
+    label: "Theme",
+    system: "System",
+    light: "Light",
+    dark: "Dark",
+  },
+
+  start: {
+    loading: "Loading",
+    unreachable: "The server cannot be reached.",
+    retrying: "Trying again every few seconds.",
+    retry: "Try now",
+  },
+
+  network: {
+    offline: "You are offline. Uploads go on when the connection is back.",
+  },
+
+  account: {
+    menu: (name: string): string => `Account of ${name}`,
+    signOut: "Sign out",
+    signOutTitle: "Sign out with unfinished uploads?",
+    signOutText: (number: number): string =>
+      `${number === 1 ? "An upload is" : `${count(number)} uploads are`} not finished. What has arrived is kept: sign in` +
+      " again and choose the same files, and they go on where they stopped.",
+    signOutFailed: "You are still signed in: the server could not be reached.",
+  },
+
+  signIn: {
+    title: "Sign in",
+    againTitle: "Sign in again",
+    againText: "Your session has ended. Uploads wait, and go on as soon as you are signed in.",
+    username: "User name",
+    password: "Password",
+    showPassword: "Show the password",
+    submit: "Sign in",
+    submitting: "Signing in",
+    toRegister: "Make an account",
+    someoneElse: "Sign in as somebody else",
+    tokenTitle: "Sign in with a token",
+    tokenText:
+      "Accounts of this server are kept by another service. Get an access token there and paste it here. It stays in" +
+      " this page's memory, and is asked for again when it ends.",
+    token: "Access token",
+    tokenSubmit: "Use this token",
+  },
+
+  register: {
+    title: "Make an account",
+    submit: "Make the account",
+    submitting: "Making the account",
+    invitation: "Invitation code",
+    invitationHint: "The code that somebody who runs this server gave you.",
+    passwordHint: "At least 8 characters.",
+    toSignIn: "I have an account",
+  },
+
+  upload: {
+    title: "Upload",
+    drop: "Drop files or folders here",
+    dropAnywhere: "Drop to upload",
+    or: "or",
+    chooseFiles: "Choose files",
+    chooseFolder: "Choose a folder",
+    resumes: "A lost connection, a closed tab or a restarted server costs nothing: what has arrived is not sent again.",
+    rules: {
+      label: "What may be uploaded",
+      formats: (extensions: readonly string[]): string => `Formats: ${extensions.join(", ")}`,
+      anyFormat: "All formats",
+      maxSize: (bytes: number): string => `Up to ${size(bytes)} each`,
+      anySize: "Any size",
+    },
+    quotas: {
+      label: "Your quotas",
+      daily: "Today",
+      monthly: "This month",
+      stored: "Stored",
+      unfinished: "Unfinished uploads",
+      left: (used: number, limit: number): string => `${size(Math.max(0, limit - used))} of ${size(limit)} left`,
+      leftCount: (used: number, limit: number): string => `${count(Math.max(0, limit - used))} of ${count(limit)} left`,
+      resets: (time: string): string => `New on ${moment(time)}`,
+    },
+    list: {
+      label: "Uploads",
+      empty: "Nothing is being uploaded. Drop files anywhere on this page, or choose some above.",
+      summary: (done: number, total: number): string => `${count(done)} of ${files(total)} finished`,
+      pauseAll: "Pause all",
+      resumeAll: "Resume all",
+      retryAll: "Retry all",
+      clear: "Clear finished",
+      more: (number: number): string => `${files(number)} more`,
+    },
+    item: {
+      pause: (name: string): string => `Pause ${name}`,
+      resume: (name: string): string => `Resume ${name}`,
+      retry: (name: string): string => `Retry ${name}`,
+      cancel: (name: string): string => `Cancel ${name}`,
+      remove: (name: string): string => `Remove ${name} from the list`,
+      progress: (name: string): string => `Progress of ${name}`,
+      chooseAgain: "Choose it again",
+      chooseAgainText: "The page was closed. Choose the file again, and it goes on where it stopped.",
+      sent: (sent: number, total: number): string => `${size(sent)} of ${size(total)}`,
+      pace: (bytesPerSecond: number, secondsLeft: number | null): string =>
+        speed(bytesPerSecond) + (secondsLeft === null ? "" : `, ${duration(secondsLeft)} left`),
+      states: {
+        queued: "Waiting its turn",
+        checking: "Looking where it stopped",
+        uploading: "Uploading",
+        finishing: "Being checked",
+        waiting: "No connection, trying again",
+        "signed-out": "Waiting for you to sign in",
+        paused: "Paused",
+        failed: "Failed",
+        lost: "Waiting for the file",
+        done: "Uploaded",
+      },
+    },
+    cancel: {
+      title: "Cancel this upload?",
+      text: (name: string, sent: number): string => `${size(sent)} of ${name} have arrived and would be deleted.`,
+      confirm: "Cancel the upload",
+      back: "Go on uploading",
+    },
+    refused: {
+      title: (number: number): string => `${files(number)} not taken`,
+      dismiss: "Dismiss",
+      dismissAll: "Dismiss all",
+    },
+    /** What the client refuses before it asks the server. */
+    checks: {
+      format: (extension: string, allowed: readonly string[]): string =>
+        `${extension ? `${extension} files are` : "Files without an extension are"} not taken here. Choose ${alternatives(allowed)}.`,
+      size: (limit: number): string =>
+        `The file is larger than ${size(limit)}, which is the most for one file here. Split or compress it.`,
+      quota: {
+        daily: (left: number, resetsAt: string): string =>
+          `It is more than you may still upload today (${size(left)}). There is room again on ${moment(resetsAt)}.`,
+        monthly: (left: number, resetsAt: string): string =>
+          `It is more than you may still upload this month (${size(left)}). There is room again on ${moment(resetsAt)}.`,
+        stored: (left: number): string =>
+          `It is more than you may still store (${size(left)}). Delete files that you do not need any more.`,
+        unfinished: (): string => "You have as many unfinished uploads as you may have. Finish or cancel some.",
+      },
+    },
+
+    unreadable: (name: string): string => `${name} could not be read. Check that it is still there.`,
+    folderUnreadable: "A part of the folder could not be read.",
+    wrongFile: (name: string): string => `That is another file than ${name}, or it has changed since. Choose the same one.`,
+    announce: {
+      added: (number: number): string => `${files(number)} added`,
+      done: (name: string): string => `${name} is uploaded`,
+    },
+  },
+
+  files: {
+    title: "Files",
+  },
+
+  dialog: {
+    close: "Close",
+    cancel: "Cancel",
+  },
+
+  notices: {
+    label: "Notices",
+    dismiss: "Dismiss",
+  },
+
+  notFound: {
+    title: "There is no such page",
+    back: "Go to the uploads",
+  },
+
+  /** What a problem means for who reads it: what is wrong, and what to do. By the code of the problem document. */
+  problems: {
+    unreachable: () => "The server cannot be reached. Check the connection and try again.",
+    "invalid-credentials": () => "The user name or the password is wrong.",
+    "too-many-attempts": () => "Too many attempts have failed. Wait a few minutes and try again.",
+    "invalid-token": () => "The server does not take this token. Get a new one.",
+    unauthenticated: () => "You have to sign in for that.",
+    "username-taken": () => "This user name is taken. Choose another one.",
+    "registration-off": () => "New accounts are made by those who run this server. Ask them for one.",
+    "invitation-invalid": () => "This invitation is not valid, or not any more. Ask for a new one.",
+    "format-not-allowed": (problem: Problem) => `${problem.detail || "Files of this kind are not taken here."}`,
+    "max-size-exceeded": (problem: Problem) =>
+      typeof problem["limit"] === "number"
+        ? `The file is larger than ${size(problem["limit"])}, which is the most for one file here. Split or compress it.`
+        : "The file is larger than what is taken here. Split or compress it.",
+    "quota-exceeded": (problem: Problem) => quotaExceeded(problem),
+    "insufficient-storage": () => "The server's disk is full. Tell those who run it; what has arrived is kept.",
+    "metadata-too-large": () => "The file's name and path are too long. Shorten them.",
+    "upload-not-found": () => "The server has no such upload any more. Retry to begin anew.",
+    "upload-expired": () => "The upload was left unfinished for too long. Retry to begin anew.",
+    "upload-terminated": () => "The upload was deleted. Retry to begin anew.",
+    forbidden: () => "You may not do that.",
+  } satisfies Record<string, (problem: Problem) => string>,
+
+  /** Where there is nothing better to say. */
+  problem: (problem: Problem): string =>
+    problem.detail || `${problem.title}. Try again; if it stays like that, tell those who run this server.`,
+};
+
+function quotaExceeded(problem: Problem): string {
+  const resetsAt = problem["resets_at"];
+  const when = typeof resetsAt === "string" ? ` There is room again on ${moment(resetsAt)}.` : "";
+  switch (problem["quota"]) {
+    case "daily":
+      return `It is more than you may still upload today.${when}`;
+    case "monthly":
+      return `It is more than you may still upload this month.${when}`;
+    case "stored":
+      return "It is more than you may store. Delete files that you do not need any more.";
+    case "unfinished":
+      return en.upload.checks.quota.unfinished();
+    case "size":
+      return "The file is larger than you may upload. Split or compress it.";
+    default:
+      return problem.detail || `It is more than you may upload.${when}`;
+  }
+}

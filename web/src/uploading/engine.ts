@@ -1,0 +1,93 @@
+/** Uppy as the client uses it: tus with the session's tokens, and Golden Retriever. No plugin of it draws anything. */
+
+import { Uppy } from "@uppy/core";
+import GoldenRetriever from "@uppy/golden-retriever";
+import Tus from "@uppy/tus";
+import type { TokenSource } from "../api/client";
+import { url } from "../api/request";
+import type { Activity, UploadBody, UploadFile, UploadMeta } from "./items";
+import { KEPT_FOR } from "./kept";
+import { Transport, TransportRequest } from "./transport";
+
+export type Engine = Uppy<UploadMeta, UploadBody>;
+
+/** Uploads at a time. Browsers open six connections to a server; the rest of the page needs some. */
+const AT_ONCE = 3;
+
+/**
+ * Bytes of one PATCH. Enough that the pauses in between cost nothing, below the 100 MB that widespread proxies take,
+ * and all that is lost where a proxy keeps a request to itself until it is whole.
+ */
+const CHUNK = 64 * 1024 * 1024;
+
+/** Milliseconds before each further attempt; about a day in all, counted anew whenever bytes have got through. */
+const RETRIES = [500, 1000, 2000, 4000, 8000, ...Array.from({ length: 6000 }, () => 15_000)];
+
+export interface EngineOptions {
+  /** Whose uploads they are: nobody else's are resumed or restored. */
+  readonly userId: string;
+  /** Path of the creation URL. */
+  readonly uploadPath: string;
+  readonly tokens: TokenSource;
+  /** Told what an upload is doing. */
+  readonly onactivity: (fileId: string, activity: Activity) => void;
+}
+
+export function createEngine({ userId, uploadPath, tokens, onactivity }: EngineOptions): Engine {
+  const silent = { debug: nothing, warn: nothing, error: nothing };
+  const uppy: Engine = new Uppy<UploadMeta, UploadBody>({ id: `longshore-${userId}`, logger: silent });
+  uppy.use(Tus<UploadMeta, UploadBody>, {
+    endpoint: new URL(uploadPath, url("")).href,
+    httpStack: new Transport(tokens),
+    limit: AT_ONCE,
+    chunkSize: CHUNK,
+    retryDelays: RETRIES,
+    removeFingerprintOnSuccess: true,
+    allowedMetaFields: ["name", "type", "relativePath"],
+    onBeforeRequest: (request, file) => {
+      onactivity(file.id, request.getMethod() === "HEAD" ? "checking" : "uploading");
+      if (request instanceof TransportRequest) request.onlost = () => onactivity(file.id, "waiting");
+    },
+  });
+  uppy.use(GoldenRetriever<UploadMeta, UploadBody>, { expires: KEPT_FOR });
+  return uppy;
+}
+
+/** Start, or go on with, one upload; its failure is told by the event `upload-error`. */
+export function begin(uppy: Engine, id: string): void {
+  uppy.retryUpload(id).catch(nothing);
+}
+
+/** Start the uploads that have not been started yet. */
+export function beginNew(uppy: Engine): void {
+  for (const file of uppy.getFiles()) if (isNew(file)) begin(uppy, file.id);
+}
+
+/** Go on after a pause; what was paused before the page was loaded has to be begun. */
+export function resume(uppy: Engine, id: string): void {
+  if (hasUploader(uppy, id)) uppy.pauseResume(id);
+  else begin(uppy, id);
+}
+
+/** Whether Uppy is busy with a file, or has paused it itself. */
+export function hasUploader(uppy: Engine, id: string): boolean {
+  return Boolean(uppy.getPlugin<Tus<UploadMeta, UploadBody>>("Tus")?.uploaders[id]);
+}
+
+/** Make what Golden Retriever has brought back go on by itself, except for what was paused or needs its file. */
+export function goOnAfterReload(uppy: Engine): void {
+  // Uppy would start each batch as a whole, with the files that it has not got.
+  uppy.setState({ currentUploads: {}, recoveredState: null });
+  uppy.removeFiles(uppy.getFiles().filter((file) => file.progress.uploadComplete).map((file) => file.id));
+  for (const file of uppy.getFiles()) {
+    if (!file.isGhost && !file.isPaused && !file.error) begin(uppy, file.id);
+  }
+}
+
+function isNew(file: UploadFile): boolean {
+  return !file.progress.uploadStarted && !file.isGhost && !file.error && !file.isPaused;
+}
+
+function nothing(): void {
+  // Failures are shown where they belong: at the upload.
+}

@@ -1,0 +1,79 @@
+/** Uploads as they are shown: what Uppy knows of a file, put into one word. */
+
+import type { Meta, UppyFile } from "@uppy/core";
+
+/**
+ * `checking` asks the server how much it has, `waiting` tries again after a failure that passes, `lost` needs its file
+ * chosen again, `finishing` has sent everything and waits for the server's word.
+ */
+export type State =
+  | "queued"
+  | "checking"
+  | "uploading"
+  | "finishing"
+  | "waiting"
+  | "signed-out"
+  | "paused"
+  | "failed"
+  | "lost"
+  | "done";
+
+/** What requests say of an upload that is under way. */
+export type Activity = "checking" | "uploading" | "waiting";
+
+export interface Item {
+  readonly id: string;
+  readonly name: string;
+  /** The folder that it was dropped with, if any. */
+  readonly folder: string;
+  readonly size: number;
+  readonly sent: number;
+  readonly state: State;
+  /** Bytes per second, while it is known. */
+  readonly speed: number | null;
+  readonly secondsLeft: number | null;
+  /** Why it has failed. */
+  readonly failure: string;
+}
+
+export interface UploadMeta extends Meta {
+  relativePath?: string | null;
+}
+
+export interface UploadBody extends Record<string, unknown> {
+  xhr: XMLHttpRequest;
+}
+
+export type UploadFile = UppyFile<UploadMeta, UploadBody>;
+
+/** States in which bytes go, or are about to. */
+const RUNNING: readonly State[] = ["queued", "checking", "uploading", "finishing", "waiting", "signed-out"];
+
+export function isRunning(item: Item): boolean {
+  return RUNNING.includes(item.state);
+}
+
+export function stateOf(file: UploadFile, activity: Activity | undefined, signedIn: boolean): State {
+  if (file.progress.uploadComplete) return "done";
+  if (file.isGhost) return "lost";
+  if (file.error) return "failed";
+  if (file.isPaused) return "paused";
+  if (!activity) return "queued";
+  if (!signedIn) return "signed-out";
+  if (activity === "uploading" && sentOf(file) >= (file.size ?? Infinity)) return "finishing";
+  return activity;
+}
+
+export function sentOf(file: UploadFile): number {
+  return file.progress.bytesUploaded || 0;
+}
+
+export function folderOf(file: UploadFile): string {
+  const path = file.meta.relativePath ?? "";
+  return path.slice(0, Math.max(0, path.lastIndexOf("/"))).replace(/^\//, "");
+}
+
+/** Whether a file is the one of an entry that has lost it: Uppy's ids end in size and time of change. */
+export function isSameFile(file: File, entry: UploadFile): boolean {
+  return file.name === entry.name && entry.id.endsWith(`-${file.size}-${file.lastModified}`);
+}

@@ -1,0 +1,132 @@
+/**
+ * The requests of uploads: XMLHttpRequest, which tells of progress, with three things that tus-js-client leaves to us.
+ *
+ * Each request gets the newest token. One that the server refuses for its token is repeated with another, unseen by
+ * tus-js-client, which would begin anew after a HEAD that is answered 401. For the same reason a HEAD that is answered
+ * with what passes (429, 5xx of a proxy while the server restarts) counts as a lost connection: that is tried again.
+ */
+
+import type { HttpRequest, HttpResponse, HttpStack } from "tus-js-client";
+import type { TokenSource } from "../api/client";
+
+export class Transport implements HttpStack {
+  constructor(readonly tokens: TokenSource) {}
+
+  createRequest(method: string, url: string): TransportRequest {
+    return new TransportRequest(this.tokens, method, url);
+  }
+
+  getName(): string {
+    return "Longshore";
+  }
+}
+
+export class TransportRequest implements HttpRequest {
+  /** Told when the request has failed in a way that passes. */
+  onlost: () => void = () => undefined;
+
+  readonly #tokens: TokenSource;
+  readonly #method: string;
+  readonly #url: string;
+  readonly #headers = new Map<string, string>();
+  #progress: (sent: number) => void = () => undefined;
+  #xhr = new XMLHttpRequest();
+  #aborted = false;
+
+  constructor(tokens: TokenSource, method: string, url: string) {
+    this.#tokens = tokens;
+    this.#method = method;
+    this.#url = url;
+  }
+
+  getMethod(): string {
+    return this.#method;
+  }
+
+  getURL(): string {
+    return this.#url;
+  }
+
+  setHeader(header: string, value: string): void {
+    this.#headers.set(header, value);
+  }
+
+  getHeader(header: string): string | undefined {
+    return this.#headers.get(header);
+  }
+
+  setProgressHandler(handler: (sent: number) => void): void {
+    this.#progress = handler;
+  }
+
+  getUnderlyingObject(): XMLHttpRequest {
+    return this.#xhr;
+  }
+
+  abort(): Promise<void> {
+    this.#aborted = true;
+    this.#xhr.abort();
+    return Promise.resolve();
+  }
+
+  /** Send it. Never settles once it was aborted, as tus-js-client expects. */
+  async send(body: unknown = null): Promise<HttpResponse> {
+    try {
+      const token = await this.#tokens.token();
+      const answer = await this.#attempt(token, body);
+      if (answer.getStatus() !== 401 || !token) return this.#settled(answer);
+      this.#tokens.refused(token);
+      return this.#settled(await this.#attempt(await this.#tokens.token(), body));
+    } catch (error) {
+      this.onlost();
+      throw error;
+    }
+  }
+
+  #attempt(token: string | null, body: unknown): Promise<HttpResponse> {
+    return new Promise((resolve, reject) => {
+      if (this.#aborted) return;
+      const xhr = (this.#xhr = new XMLHttpRequest());
+      xhr.open(this.#method, this.#url);
+      for (const [name, value] of this.#headers) xhr.setRequestHeader(name, value);
+      if (token) xhr.setRequestHeader("Authorization", `Bearer ${token}`);
+      xhr.upload.onprogress = (event) => event.lengthComputable && this.#progress(event.loaded);
+      xhr.onload = () => resolve(new TransportResponse(xhr));
+      xhr.onerror = () => reject(new Error("the connection was lost"));
+      xhr.send(body as XMLHttpRequestBodyInit | null);
+    });
+  }
+
+  #settled(answer: HttpResponse): HttpResponse {
+    const status = answer.getStatus();
+    if (this.#method === "HEAD" && (status === 401 || status === 429 || status >= 500)) {
+      throw new Error(`the server cannot tell just now (${status})`);
+    }
+    if (status === 423 || status >= 500) this.onlost();
+    return answer;
+  }
+}
+
+class TransportResponse implements HttpResponse {
+  readonly #xhr: XMLHttpRequest;
+
+  constructor(xhr: XMLHttpRequest) {
+    this.#xhr = xhr;
+  }
+
+  getStatus(): number {
+    return this.#xhr.status;
+  }
+
+  getHeader(header: string): string | undefined {
+    return this.#xhr.getResponseHeader(header) ?? undefined;
+  }
+
+  getBody(): string {
+    return this.#xhr.responseText;
+  }
+
+  getUnderlyingObject(): XMLHttpRequest {
+    return this.#xhr;
+  }
+}
