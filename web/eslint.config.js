@@ -29,6 +29,8 @@ export default ts.config(
     rules: {
       // Static attributes: the Content-Security-Policy would drop them. Use classes, or style:property={…}.
       "svelte/no-inline-styles": ["error", { allowTransitions: true }],
+      // Routes are values: a new one comes for each address.
+      "svelte/prefer-svelte-reactivity": "off",
       // Links are to hashes.
       "svelte/no-navigation-without-resolve": "off",
     },

@@ -12,18 +12,17 @@ const FIRST = "src/theme/first.js";
  * Content-Security-Policy allows none in the page, and no module, because those run after the first paint.
  */
 function themeFirst(): Plugin {
-  let reference = "";
   return {
     name: "theme-first",
     buildStart() {
-      if (this.meta.watchMode) return;
+      if (this.environment.mode !== "build") return;
       const path = fileURLToPath(new URL(FIRST, import.meta.url));
       const source = readFileSync(path, "utf8").replace(/\/\*.*?\*\//gs, "").trim();
-      reference = this.emitFile({ type: "asset", name: "first.js", source });
+      this.emitFile({ type: "asset", name: "first.js", source });
     },
-    transformIndexHtml(_html, context) {
-      const src = context.server ? `/${FIRST}` : `./${this.getFileName(reference)}`;
-      return [{ tag: "script", attrs: { src }, injectTo: "head-prepend" as const }];
+    transformIndexHtml(_html, { bundle }) {
+      const built = Object.keys(bundle ?? {}).find((name) => /\bfirst-[^/]*\.js$/.test(name));
+      return [{ tag: "script", attrs: { src: built ? `./${built}` : `/${FIRST}` }, injectTo: "head-prepend" }];
     },
   };
 }

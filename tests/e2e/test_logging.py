@@ -136,6 +136,26 @@ def test_no_query_no_token_and_no_metadata_in_the_log(server: Server, user: User
     assert METADATA["Upload-Metadata"].partition(" ")[2] not in said
 
 
+def test_no_secret_of_a_websocket_in_the_log_even_at_debug(tmp_path: Path) -> None:
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol": "longshore, in-the-protocol",
+        "Authorization": "Bearer in-the-header",
+    }
+    with serving(tmp_path / "data", log_level="debug", access_log="true", auth="local") as server:
+        with Connection(server.port) as connection:
+            connection.send_head("GET", "/events?access_token=in-the-query", handshake)
+            assert connection.read_answer().status in (101, 401, 403)
+        server.stop()
+        said = server.said()
+    assert "WebSocket /events [longshore.access]" in said
+    for secret in ("in-the-query", "in-the-header", "in-the-protocol"):
+        assert secret not in said
+
+
 def test_lines_for_people_and_no_access_log_by_default(tmp_path: Path) -> None:
     with serving(tmp_path / "data") as server:
         created = ask(server, "POST", "/files", {**TUS, "Upload-Length": "0"})
@@ -144,7 +164,7 @@ def test_lines_for_people_and_no_access_log_by_default(tmp_path: Path) -> None:
         said = server.said()
     upload_id = created.headers["location"].rpartition("/")[2]
     request_id = created.headers["x-request-id"]
-    assert f"[info     ] upload completed: {upload_id}, 0 bytes [longshore.app] request_id={request_id}" in said
+    assert f"[INFO     ] upload completed: {upload_id}, 0 bytes [longshore.app] request_id={request_id}" in said
     assert "nowhere" not in said
 
 

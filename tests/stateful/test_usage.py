@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
@@ -70,6 +70,15 @@ class Entry:
         self.state, self.charged = "gone", 0
 
 
+@dataclass(frozen=True)
+class Underway:
+    """A PATCH whose client has sent some bytes, and stays."""
+
+    entry: Entry
+    exchange: Exchange
+    first: int
+
+
 class Usage(RuleBasedStateMachine):
     """Drives the application beside an account of its own."""
 
@@ -87,7 +96,7 @@ class Usage(RuleBasedStateMachine):
         self.data_dir = Path(self.exits.enter_context(tempfile.TemporaryDirectory()))
         self.time = Time()
         self.entries: list[Entry] = []
-        self.underway: tuple[Entry, Exchange] | None = None
+        self.underway: Underway | None = None
         self.life: Incarnation
 
     @initialize()
@@ -126,7 +135,7 @@ class Usage(RuleBasedStateMachine):
     def _stop(self) -> None:
         self.life.stop()
         if self.underway:
-            self.life.run(self._left(self.underway[1]))
+            self.life.run(self._left(self.underway.exchange))
         self.life.runner.close()
 
     async def _left(self, exchange: Exchange) -> Response:
@@ -251,41 +260,44 @@ class Usage(RuleBasedStateMachine):
         self._complete_finals()
 
     @precondition(lambda self: not self.underway)
-    @rule(entry=uploads | partials)
-    def begin(self, entry: Entry) -> None:
-        """Open a PATCH whose body is chunked, and keep it open."""
-        if entry.state == "unfinished" and not entry.parts:
-            fields = {**TUS, **self.bearer, **STREAM, "Transfer-Encoding": "chunked"}
+    @rule(entry=uploads | partials, first=st.integers(1, 300))
+    def begin(self, entry: Entry, first: int) -> None:
+        """Open a PATCH whose body is chunked, and keep it open when some bytes have come."""
+        room = self._left_today() if entry.length is None else entry.length - entry.offset
+        if entry.state == "unfinished" and not entry.parts and first < room:
+            self.underway = Underway(entry, self.life.run(self._begun(entry, first)), first)
 
-            async def begun() -> Exchange:
-                exchange = Exchange(
-                    self.life.app, "PATCH", entry.location, {**fields, "Upload-Offset": str(entry.offset)}
-                )
-                service: Any = self.life.service
-                await until(lambda: entry.location.rpartition("/")[2] in service._locker._held)
-                return exchange
-
-            self.underway = entry, self.life.run(begun())
+    async def _begun(self, entry: Entry, first: int) -> Exchange:
+        fields = {**TUS, **self.bearer, **STREAM, "Transfer-Encoding": "chunked"}
+        exchange = Exchange(self.life.app, "PATCH", entry.location, {**fields, "Upload-Offset": str(entry.offset)})
+        exchange.feed(b"d" * first)
+        upload_id = entry.location.rpartition("/")[2]
+        await until(lambda: self.life.held_position(upload_id) == entry.offset + first)
+        return exchange
 
     @precondition(lambda self: self.underway)
     @rule(sizes=st.lists(st.integers(1, 700), min_size=1, max_size=3))
     def go_on_and_leave(self, sizes: list[int]) -> None:
+        self._leave(sizes)
+
+    def _leave(self, sizes: Sequence[int]) -> None:
         assert self.underway
-        (entry, exchange), self.underway = self.underway, None
+        underway, self.underway = self.underway, None
+        entry, size = underway.entry, underway.first + sum(sizes)
         left = self._left_today() + self._ahead(entry)
 
         async def leave() -> Response:
-            for size in sizes:
-                exchange.feed(b"d" * size)
-            return await self._left(exchange)
+            for piece in sizes:
+                underway.exchange.feed(b"d" * piece)
+            return await self._left(underway.exchange)
 
         answer = self.life.run(leave())
-        size = sum(sizes)
         if entry.length is not None and size > entry.length - entry.offset:
             assert answer.status == 413
             # What a checkpoint has committed of a body before it turned out to be too long stays.
             self._adopt(entry)
             return
+        assert answer.status == (413 if entry.length is None and size > left else 204)
         if entry.length is None:
             size = min(size, left)
             entry.charge(size, self.today)
@@ -303,7 +315,7 @@ class Usage(RuleBasedStateMachine):
         entry.offset = int(answer.headers["upload-offset"])
 
     def _is_underway(self, entry: Entry) -> bool:
-        return self.underway is not None and self.underway[0] is entry
+        return self.underway is not None and self.underway.entry is entry
 
     @rule(target=uploads, one=partials, two=partials)
     def concatenate(self, one: Entry, two: Entry) -> Entry | MultipleResults[Entry]:
@@ -345,9 +357,7 @@ class Usage(RuleBasedStateMachine):
     def pass_time(self, hours: int) -> None:
         """Time passes and the server is started again, which begins with a sweep."""
         if self.underway:
-            entry, exchange = self.underway
-            self.life.run(self._left(exchange))
-            self.underway = None
+            self._leave([])
         self.life.stop()
         self.life.runner.close()
         self.time.now += timedelta(hours=hours)
@@ -365,11 +375,12 @@ def _concat(partial: bool) -> dict[str, str]:
     return {"Upload-Concat": "partial"} if partial else {}
 
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 TestUsage = Usage.TestCase
 TestUsage.settings = settings(
-    max_examples=25, phases=(Phase.reuse, Phase.generate),
+    max_examples=25,
+    phases=(Phase.reuse, Phase.generate),
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],

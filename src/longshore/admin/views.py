@@ -1,15 +1,19 @@
 """What the panel shows of users, uploads and events. What is not named here never leaves the database."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from sqladmin import ModelView
 from sqlalchemy.orm import registry
+from starlette.requests import Request
 
 from longshore.db.tables import events, uploads, users
 
 _mapped: Final = registry()
+
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
 class User:
@@ -129,5 +133,11 @@ def views() -> Sequence[type[ModelView]]:
             "owner": "Owner",
             "time": "When",
         }
+
+        async def get_object_for_details(self, request: Request) -> Any:
+            """The event; None for what is no number that one can have."""
+            if not _NUMBER.fullmatch(request.path_params["pk"]):
+                return None
+            return await super().get_object_for_details(request)
 
     return [Uploads, Users, Events]

@@ -1,5 +1,6 @@
 """Putting together the API, and the document that describes all there is."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +9,7 @@ from starlette.routing import Route
 
 from longshore import __version__
 from longshore.app.access import Access
+from longshore.auth.accounts import Accounts
 from longshore.auth.policy import Visibility
 from longshore.config import Settings
 from longshore.db.database import Database
@@ -18,6 +20,8 @@ from longshore.http.accounts import AccountEndpoints
 from longshore.http.api.links import LinkEndpoints
 from longshore.http.api.uploads import UploadEndpoints
 from longshore.http.api.users import UserEndpoints
+from longshore.http.browser_sessions import BrowserSessions
+from longshore.http.configuration import Configuration, ConfigurationEndpoint
 from longshore.http.documentation import Documentation, documentation_operations
 from longshore.http.openapi import document
 from longshore.http.operations import Operation, routes
@@ -25,6 +29,7 @@ from longshore.http.service_operations import event_operation, metrics_operation
 from longshore.http.tus import Edge
 from longshore.http.tus_operations import tus_operations
 from longshore.http.usage import UsageEndpoints
+from longshore.http.web import WebClient
 from longshore.ports import Clock, Locker
 from longshore.ports.hooks import Hooks
 from longshore.protocol.capabilities import Capabilities
@@ -34,6 +39,8 @@ from longshore.uploads.gate import Gate
 from longshore.uploads.management import Management
 from longshore.uploads.service import UploadService
 from longshore.uploads.speed import Speeds
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +63,7 @@ class Parts:
 
 def api_routes(parts: Parts) -> Sequence[Route]:
     """The routes of the API, of accounts, and of the document."""
-    operations = [*_uploads(parts), *_accounts(parts)]
+    operations = [*_uploads(parts), *_accounts(parts), *_client(parts)]
     described = [
         *tus_operations(parts.settings.base_path, parts.capabilities),
         *operations,
@@ -99,6 +106,30 @@ def _accounts(parts: Parts) -> Sequence[Operation]:
     if access.accounts is not None:
         operations += UserEndpoints(access.accounts, access.identify).operations()
         operations += AccountEndpoints(access.accounts, access.identify).operations()
+        operations += _browser_sessions(parts, access.accounts).operations()
+    return operations
+
+
+def _browser_sessions(parts: Parts, accounts: Accounts) -> BrowserSessions:
+    settings = parts.settings
+    return BrowserSessions(accounts, parts.clock, cookie_ttl=settings.refresh_token_ttl, public_url=settings.public_url)
+
+
+def _client(parts: Parts) -> Sequence[Operation]:
+    """The browser client, where it is wanted and has been built, and what clients have to know."""
+    settings = parts.settings
+    told = Configuration(
+        auth=settings.auth,
+        registration=settings.registration if settings.auth == "local" else "off",
+        upload_path=settings.base_path,
+        max_size=settings.max_size,
+        allowed_extensions=list(settings.allowed_extensions),
+    )
+    operations = ConfigurationEndpoint(told).operations()
+    if settings.web_client:
+        if client := WebClient.find(public_url=settings.public_url):
+            return [*operations, *client.operations()]
+        logger.info("there is no browser client at /, because it has not been built (make build-web, with Node.js)")
     return operations
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 _NEWS: Final = ("uvicorn.error", "alembic")
 """Whose messages below warnings are of interest only from debug on."""
 
-_QUIET: Final = ("httpx", "httpcore", "hpack")
-"""Whose messages below warnings never are: they name addresses in full, and those may hold passwords."""
+_QUIET: Final = ("httpx", "httpcore", "websockets")
+"""Whose messages below warnings never are: they tell addresses and header fields, in which secrets may be."""
 
 _ACCESS: Final = "longshore.access"
 _SAID: Final = ("method", "path", "status")
@@ -25,15 +25,22 @@ _ESCAPED: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 1
 def configure(level: str, log_format: Literal["console", "json"] = "console") -> None:
     """Log from this level ("info", "debug", …) on."""
     handler = logging.StreamHandler()
+    handler.addFilter(_has_no_query)
     handler.setFormatter(formatter(log_format, colors=handler.stream.isatty()))
     logging.basicConfig(level=level.upper(), handlers=[handler])
-    if level == "info":
-        for name in _NEWS:
-            logging.getLogger(name).setLevel(logging.WARNING)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    least = logging.getLogger().level
+    for name in _QUIET if level != "info" else (*_QUIET, *_NEWS):
+        logging.getLogger(name).setLevel(max(least, logging.WARNING))
+    # At debug it would tell each header field of a WebSocket's handshake.
+    uvicorn = logging.getLogger("uvicorn.error")
+    uvicorn.setLevel(max(least, uvicorn.level, logging.INFO))
     # Who asks for an access log gets it, whatever the level of the rest; nothing comes here otherwise.
     logging.getLogger(_ACCESS).setLevel(logging.INFO)
+
+
+def _has_no_query(record: logging.LogRecord) -> bool:
+    """Whether it is none of uvicorn's messages that tell the address of a WebSocket with its query."""
+    return '"WebSocket %s"' not in str(record.msg)
 
 
 def formatter(log_format: Literal["console", "json"], *, colors: bool = False) -> logging.Formatter:
@@ -65,9 +72,15 @@ def _json(structlog: Any) -> list[Any]:
 
 
 def _console(structlog: Any, *, colors: bool) -> list[Any]:
-    # Plain: the default shows local variables where rich is installed.
-    plain = structlog.dev.plain_traceback
-    return [_shorten, _escape, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain, pad_event_to=0)]
+    styles = structlog.dev.ConsoleRenderer.get_default_level_styles(colors)
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=colors,
+        pad_event_to=0,
+        level_styles={level.upper(): style for level, style in styles.items()},
+        # The default shows local variables where rich is installed.
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+    return [_shorten, _escape, renderer]
 
 
 def _add_request(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -82,7 +95,8 @@ def _add_request(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
 
 
 def _shorten(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Leave out of a line for people what it says twice."""
+    """Leave out of a line for people what it says twice, and have the level stand out."""
+    event["level"] = event["level"].upper()
     if event["logger"] == _ACCESS:
         for name in _SAID:
             event.pop(name, None)

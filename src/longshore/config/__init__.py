@@ -388,6 +388,11 @@ class Settings(BaseSettings):
         description="Whether there is a panel at `/admin`, in which administrators look at users, uploads and events."
         " On, because it can change nothing and asks for their password; only with `LONGSHORE_AUTH=local`.",
     )
+    web_client: Boolean = Field(
+        True,
+        description="Whether browsers get the client at `/`. On, so that people can upload without any program; off"
+        " leaves the path free, for servers that other programs alone use.",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -110,6 +110,8 @@ class RequestLog:
         finally:
             if exchange is not None:
                 exchange.end()
+            elif self.access_log:
+                logger.info("WebSocket %s", _path(scope), extra=_whose(scope))
             _current.reset(token)
 
 

@@ -68,10 +68,8 @@ _EXPIRES = Parameter(name="Upload-Expires", description="When the upload expires
 _GOES_ON = Parameter(name="Location", description="The upload's URL.", required=True)
 _ANSWERED = (_RESUMABLE,)
 
-_BODY = Content(
-    schema={"type": "string", "contentMediaType": OFFSET_STREAM}, media_types=(OFFSET_STREAM,), required=False
-)
-_FILE = Content(schema={"type": "string", "contentMediaType": "application/octet-stream"}, media_types=("*/*",))
+_BODY = Content(media_types=(OFFSET_STREAM,), required=False)
+_FILE = Content(media_types=("*/*",))
 
 _MISTAKES = (VersionUnsupported, InvalidHeader, HeadTooLarge)
 _GONE = (UploadNotFound, UploadTerminated, UploadExpired)

@@ -214,9 +214,7 @@ class UploadService:
         self, intent: Append, body: Body, *, may_take: Callable[[Holder], bool], timeout: float
     ) -> Lease:
         stop = partial(body.stop, StopReason.TAKEN_OVER)
-        return await self._locker.acquire(
-            intent.resource, position=None, stop=stop, may_take=may_take, timeout=timeout
-        )
+        return await self._locker.acquire(intent.resource, position=None, stop=stop, may_take=may_take, timeout=timeout)
 
     async def _append_with(self, lease: Lease, intent: Append, body: Body, caller: Caller) -> Upload:
         try:

@@ -52,7 +52,7 @@ def test_json_is_an_object_in_a_line() -> None:
 
 def test_a_line_for_people() -> None:
     line = formatter("console").format(record("upload %s", "a"))
-    assert line.partition(" ")[2] == "[warning  ] upload a [longshore.app]"
+    assert line.partition(" ")[2] == "[WARNING  ] upload a [longshore.app]"
 
 
 def test_an_exception_in_json_tells_where_and_not_what_the_variables_held() -> None:

@@ -73,6 +73,7 @@ def test_defaults() -> None:
         "access_log": False,
         "metrics": "admin",
         "admin_panel": True,
+        "web_client": True,
     }
 
 

@@ -49,8 +49,8 @@ async def reserved(world: World) -> tuple[int, int]:
 
 
 async def send(world: World, upload: Upload, data: bytes, **options: Any) -> Upload:
-    """A whole PATCH in pieces that do not end where quotas do."""
-    sending = world.send(upload, *(data[start : start + 30] for start in range(0, len(data), 30)), **options)
+    """A whole PATCH."""
+    sending = world.send(upload, data, **options)
     sending.source.end()
     return await sending.task
 
@@ -67,6 +67,16 @@ async def test_what_fits_is_kept_and_the_rest_refused(world: World, told: int | 
     assert (kept.offset, kept.length, kept.state) == (LIMIT, None, State.UNFINISHED)
     assert await world.held(upload) == b"a" * 25 + b"b" * 75
     assert await reserved(world) == (LIMIT, LIMIT)
+
+
+async def test_piece_that_fits_in_part_is_taken_in_part(world: World) -> None:
+    upload = await world.create(None)
+    sending = await world.sent(upload, b"b" * 60)
+    sending.source.feed(b"c" * 60)
+    with pytest.raises(errors.QuotaExceeded):
+        await sending.task
+    assert await world.held(upload) == b"b" * 60 + b"c" * 40
+    assert (await world.load(upload)).offset == LIMIT
 
 
 async def test_second_attempt_is_refused_and_changes_nothing(world: World) -> None:

@@ -35,10 +35,14 @@ export function readProblem(status: number, body: string): Problem {
   const bare = { status, code: `http-${status}`, title: `HTTP ${status}`, detail: "" };
   try {
     const found: unknown = JSON.parse(body);
-    return typeof found === "object" && found !== null && "code" in found ? { ...bare, ...found, status } : bare;
+    return isProblem(found) ? { ...bare, ...found, status } : bare;
   } catch {
     return bare;
   }
+}
+
+function isProblem(found: unknown): found is { code: string } {
+  return typeof found === "object" && found !== null && "code" in found && typeof found.code === "string";
 }
 
 export function unreachable(): ProblemError {

@@ -198,7 +198,7 @@ export const en = {
     "username-taken": () => "This user name is taken. Choose another one.",
     "registration-off": () => "New accounts are made by those who run this server. Ask them for one.",
     "invitation-invalid": () => "This invitation is not valid, or not any more. Ask for a new one.",
-    "format-not-allowed": (problem: Problem) => `${problem.detail || "Files of this kind are not taken here."}`,
+    "format-not-allowed": (problem: Problem) => problem.detail || "Files of this kind are not taken here.",
     "max-size-exceeded": (problem: Problem) =>
       typeof problem["limit"] === "number"
         ? `The file is larger than ${size(problem["limit"])}, which is the most for one file here. Split or compress it.`
@@ -209,6 +209,7 @@ export const en = {
     "upload-not-found": () => "The server has no such upload any more. Retry to begin anew.",
     "upload-expired": () => "The upload was left unfinished for too long. Retry to begin anew.",
     "upload-terminated": () => "The upload was deleted. Retry to begin anew.",
+    "upload-taken-over": () => "Another tab or device goes on with this upload. Retry to go on here.",
     forbidden: () => "You may not do that.",
   } satisfies Record<string, (problem: Problem) => string>,
 

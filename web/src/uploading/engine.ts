@@ -7,7 +7,7 @@ import type { TokenSource } from "../api/client";
 import { url } from "../api/request";
 import type { Activity, UploadBody, UploadFile, UploadMeta } from "./items";
 import { KEPT_FOR } from "./kept";
-import { Transport, TransportRequest } from "./transport";
+import { Transport, TransportRequest, UnreadableFile } from "./transport";
 
 export type Engine = Uppy<UploadMeta, UploadBody>;
 
@@ -29,11 +29,13 @@ export interface EngineOptions {
   /** Path of the creation URL. */
   readonly uploadPath: string;
   readonly tokens: TokenSource;
+  /** Whether uploads survive a reload: in one tab alone, or two would send the same file. */
+  readonly kept: boolean;
   /** Told what an upload is doing. */
   readonly onactivity: (fileId: string, activity: Activity) => void;
 }
 
-export function createEngine({ userId, uploadPath, tokens, onactivity }: EngineOptions): Engine {
+export function createEngine({ userId, uploadPath, tokens, kept, onactivity }: EngineOptions): Engine {
   const silent = { debug: nothing, warn: nothing, error: nothing };
   const uppy: Engine = new Uppy<UploadMeta, UploadBody>({ id: `longshore-${userId}`, logger: silent });
   uppy.use(Tus<UploadMeta, UploadBody>, {
@@ -43,13 +45,16 @@ export function createEngine({ userId, uploadPath, tokens, onactivity }: EngineO
     chunkSize: CHUNK,
     retryDelays: RETRIES,
     removeFingerprintOnSuccess: true,
-    allowedMetaFields: ["name", "type", "relativePath"],
+    onShouldRetry: (error, _attempt, _options, usual) => {
+      if (error.causingError instanceof UnreadableFile) return false;
+      return error.originalResponse?.getStatus() === 401 || usual(error);
+    },
     onBeforeRequest: (request, file) => {
       onactivity(file.id, request.getMethod() === "HEAD" ? "checking" : "uploading");
       if (request instanceof TransportRequest) request.onlost = () => onactivity(file.id, "waiting");
     },
   });
-  uppy.use(GoldenRetriever<UploadMeta, UploadBody>, { expires: KEPT_FOR });
+  if (kept) uppy.use(GoldenRetriever<UploadMeta, UploadBody>, { expires: KEPT_FOR });
   return uppy;
 }
 

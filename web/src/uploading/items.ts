@@ -12,7 +12,6 @@ export type State =
   | "uploading"
   | "finishing"
   | "waiting"
-  | "signed-out"
   | "paused"
   | "failed"
   | "lost"
@@ -47,19 +46,18 @@ export interface UploadBody extends Record<string, unknown> {
 export type UploadFile = UppyFile<UploadMeta, UploadBody>;
 
 /** States in which bytes go, or are about to. */
-const RUNNING: readonly State[] = ["queued", "checking", "uploading", "finishing", "waiting", "signed-out"];
+const RUNNING: readonly State[] = ["queued", "checking", "uploading", "finishing", "waiting"];
 
 export function isRunning(item: Item): boolean {
   return RUNNING.includes(item.state);
 }
 
-export function stateOf(file: UploadFile, activity: Activity | undefined, signedIn: boolean): State {
+export function stateOf(file: UploadFile, activity: Activity | undefined): State {
   if (file.progress.uploadComplete) return "done";
   if (file.isGhost) return "lost";
   if (file.error) return "failed";
   if (file.isPaused) return "paused";
   if (!activity) return "queued";
-  if (!signedIn) return "signed-out";
   if (activity === "uploading" && sentOf(file) >= (file.size ?? Infinity)) return "finishing";
   return activity;
 }

@@ -9,6 +9,11 @@
 import type { HttpRequest, HttpResponse, HttpStack } from "tus-js-client";
 import type { TokenSource } from "../api/client";
 
+/** The file cannot be read, or has changed since it was chosen: trying again is of no use. */
+export class UnreadableFile extends Error {
+  override readonly name = "UnreadableFile";
+}
+
 export class Transport implements HttpStack {
   constructor(readonly tokens: TokenSource) {}
 
@@ -78,6 +83,8 @@ export class TransportRequest implements HttpRequest {
       this.#tokens.refused(token);
       return this.#settled(await this.#attempt(await this.#tokens.token(), body));
     } catch (error) {
+      // Browsers report a file that they cannot read like a lost connection.
+      if (body instanceof Blob && !(await isReadable(body))) throw new UnreadableFile();
       this.onlost();
       throw error;
     }
@@ -105,6 +112,13 @@ export class TransportRequest implements HttpRequest {
     if (status === 423 || status >= 500) this.onlost();
     return answer;
   }
+}
+
+async function isReadable(blob: Blob): Promise<boolean> {
+  return blob.slice(0, 1).arrayBuffer().then(
+    () => true,
+    () => false,
+  );
 }
 
 class TransportResponse implements HttpResponse {

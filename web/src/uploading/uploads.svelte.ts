@@ -6,6 +6,7 @@ import { type Problem, readProblem } from "../api/problem";
 import type { Configuration, Usage, User } from "../api/types";
 import { notices } from "../components/notices.svelte";
 import { session } from "../session/session.svelte";
+import { claim } from "../session/tabs";
 import { texts } from "../texts";
 import { explain } from "../texts/problem";
 import { begin, beginNew, createEngine, type Engine, goOnAfterReload, hasUploader, resume } from "./engine";
@@ -25,8 +26,11 @@ export interface Refused {
 /** Milliseconds between updates of what is shown. */
 const REFRESH = 200;
 
+/** Milliseconds that files wait for news of the quotas; without them the server decides. */
+const PATIENCE = 1500;
+
 /** Answers that stand for good, where the file as it is will never be taken. */
-const FINAL = [400, 403, 413, 415, 422, 431];
+const FINAL = [403, 413, 415, 422, 431];
 
 class Uploads {
   items = $state.raw<readonly Item[]>([]);
@@ -38,19 +42,28 @@ class Uploads {
   announcement = $state("");
 
   #uppy: Engine | null = null;
+  #opened: Promise<void> = Promise.resolve();
   #configuration: Configuration | null = null;
   readonly #activity = new Map<string, Activity>();
   readonly #paces = new Map<string, Pace>();
-  #refresh: ReturnType<typeof setTimeout> | undefined;
+  #refreshing = false;
   #lastRefused = 0;
 
   /** Begin, for somebody who has signed in; what was unfinished when the page was left goes on. Once only. */
   open(configuration: Configuration, user: User): void {
-    if (this.#uppy) return;
+    if (this.#configuration) return;
     this.#configuration = configuration;
-    const { upload_path: uploadPath } = configuration;
+    this.#opened = this.#start(configuration.upload_path, user.id);
+    addEventListener("beforeunload", (event) => {
+      if (this.#wouldLoseFiles()) event.preventDefault();
+    });
+    void this.readUsage();
+  }
+
+  async #start(uploadPath: string, userId: string): Promise<void> {
+    const kept = await claim(`longshore.uploads.${userId}`);
     const onactivity = (id: string, activity: Activity): void => this.#note(id, activity);
-    const uppy = (this.#uppy = createEngine({ userId: user.id, uploadPath, tokens: session, onactivity }));
+    const uppy = (this.#uppy = createEngine({ userId, uploadPath, tokens: session, kept, onactivity }));
     uppy.on("restored", () => goOnAfterReload(uppy));
     uppy.on("state-update", () => this.#refreshSoon());
     uppy.on("upload-progress", (file, progress) => {
@@ -58,10 +71,6 @@ class Uploads {
     });
     uppy.on("upload-success", (file) => this.#succeeded(file));
     uppy.on("upload-error", (file, _error, response) => this.#failed(file, response?.body?.xhr));
-    addEventListener("beforeunload", (event) => {
-      if (this.#wouldLoseFiles()) event.preventDefault();
-    });
-    void this.readUsage();
   }
 
   get unfinished(): number {
@@ -69,7 +78,8 @@ class Uploads {
   }
 
   /** Take files in; those that cannot be taken are listed with the reason. */
-  add(files: readonly File[]): void {
+  async add(files: readonly File[]): Promise<void> {
+    await Promise.all([this.#opened, Promise.race([this.readUsage(), delay(PATIENCE)])]);
     const uppy = this.#engine;
     const taken = files.filter((file) => this.#take(uppy, file));
     if (taken.length) this.announcement = texts.upload.announce.added(taken.length);
@@ -80,7 +90,7 @@ class Uploads {
   giveBack(id: string, file: File): void {
     const uppy = this.#engine;
     if (!isSameFile(file, uppy.getFile(id))) {
-      notices.warn(texts.upload.wrongFile(uppy.getFile(id).name ?? ""));
+      notices.warn(texts.upload.wrongFile(uppy.getFile(id).name));
       return;
     }
     uppy.setFileState(id, { data: file, isGhost: false });
@@ -103,8 +113,8 @@ class Uploads {
   /** Cancel an upload, and have what has arrived deleted; one that is finished is only taken from the list. */
   remove(id: string): void {
     const uppy = this.#engine;
-    const { progress, tus: known } = uppy.getFile(id) as UploadFile & { tus?: { uploadUrl?: string | null } };
-    const left = progress.uploadComplete || hasUploader(uppy, id) ? null : known?.uploadUrl;
+    const file = uppy.getFile(id);
+    const left = file.progress.uploadComplete || hasUploader(uppy, id) ? null : uploadUrl(file);
     uppy.removeFile(id);
     if (left) void tus.Upload.terminate(left, { httpStack: new Transport(session) }).catch(() => undefined);
   }
@@ -160,7 +170,7 @@ class Uploads {
   }
 
   #refusal(uppy: Engine, file: File): string | null {
-    const unknown = uppy.getFiles().filter((other) => !other.progress.uploadStarted);
+    const unknown = uppy.getFiles().filter((other) => !other.progress.uploadComplete && !uploadUrl(other));
     const pending = unknown.reduce((sum, other) => sum + (other.size ?? 0), 0);
     return this.#configuration && refusal(file, { configuration: this.#configuration, usage: this.usage, pending });
   }
@@ -189,7 +199,7 @@ class Uploads {
 
   #succeeded(file: UploadFile | undefined): void {
     this.finished += 1;
-    if (file) this.announcement = texts.upload.announce.done(file.name ?? "");
+    if (file) this.announcement = texts.upload.announce.done(file.name);
     void this.readUsage();
   }
 
@@ -199,7 +209,7 @@ class Uploads {
     const problem = xhr && readProblem(xhr.status, xhr.responseText);
     if (problem && FINAL.includes(problem.status)) {
       uppy.removeFile(file.id);
-      this.refuse(file.name ?? "", explain(problem));
+      this.refuse(file.name, explain(problem));
     } else {
       uppy.setFileState(file.id, { error: explain(problem ?? unreadable(file)) });
     }
@@ -211,8 +221,10 @@ class Uploads {
   }
 
   #refreshSoon(): void {
-    this.#refresh ??= setTimeout(() => {
-      this.#refresh = undefined;
+    if (this.#refreshing) return;
+    this.#refreshing = true;
+    setTimeout(() => {
+      this.#refreshing = false;
       this.#show();
       // Speeds go on changing where nothing arrives any more.
       if (this.items.some((item) => item.speed !== null)) this.#refreshLater();
@@ -224,16 +236,16 @@ class Uploads {
   }
 
   #show(): void {
-    this.items = this.#engine.getFiles().map((file) => this.#item(file, session.phase === "signed-in"));
+    this.items = this.#engine.getFiles().map((file) => this.#item(file));
   }
 
-  #item(file: UploadFile, signedIn: boolean): Item {
-    const state = stateOf(file, this.#activity.get(file.id), signedIn);
+  #item(file: UploadFile): Item {
+    const state = stateOf(file, this.#activity.get(file.id));
     const sent = sentOf(file);
     const pace = state === "uploading" ? this.#paces.get(file.id) : undefined;
     return {
       id: file.id,
-      name: file.name ?? "",
+      name: file.name,
       folder: folderOf(file),
       size: file.size ?? 0,
       sent,
@@ -245,9 +257,18 @@ class Uploads {
   }
 }
 
+/** Where the server has the upload, once that is known. */
+function uploadUrl(file: UploadFile): string | null {
+  return file.tus?.uploadUrl ?? null;
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
 /** A failure without an answer, once every attempt is used up: the file itself, most likely. */
 function unreadable(file: UploadFile): Problem {
-  return { status: 0, code: "unreadable", title: "", detail: texts.upload.unreadable(file.name ?? "") };
+  return { status: 0, code: "unreadable", title: "", detail: texts.upload.unreadable(file.name) };
 }
 
 export const uploads = new Uploads();
