@@ -3,6 +3,7 @@
 The rooms, from the top down; a higher one may import a lower one, never the reverse:
 
 - `cli`: the commands; they parse arguments and call one function.
+- `client`: what the commands are that talk to a server, here or elsewhere; it knows the server by HTTP alone.
 - `app`: the composition root, `build(Settings) -> Starlette`; the only file that names adapters.
 - `config` | `http` | `server` | `admin`: the settings; the ASGI edge; uvicorn, set up for uploads; the admin panel.
 - `uploads` | `downloads` | `stores` | `lockers` | `db`: the service; giving files back; bytes; leases; records.

@@ -89,6 +89,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.requests = Counter("longshore_requests", "Requests answered, by method.", "method")
+        """Brought up to date by `settle`: each has been observed for `duration` anyway."""
         self.errors = Counter(
             "longshore_errors",
             "Requests answered with a status of 400 or more, by status and code; HEAD has no code.",
@@ -126,6 +127,10 @@ class Metrics:
     def watch(self, name: str, text: str, read: Callable[[], float | Awaitable[float]]) -> None:
         """Show a number that is looked up each time; `name` is without the prefix."""
         self.gauges.append(Gauge(f"longshore_{name}", text, read))
+
+    def settle(self) -> None:
+        """Bring up to date what is not counted by itself; due before the metrics are looked at."""
+        self.requests.values = {labels: sum(series.counts) for labels, series in self.duration.series.items()}
 
     def counters(self) -> Iterator[Counter]:
         """Every counter."""

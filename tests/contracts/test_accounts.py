@@ -257,6 +257,32 @@ async def test_disables_and_demotes_one_of_two_admins(records: AccountRecords) -
         await records.set_disabled(ROOT.id, True)
 
 
+async def test_changes_several_things_about_a_user_at_once(records: AccountRecords) -> None:
+    await add(records, ROOT, ALICE, BOB)
+    for one in (ALICE, BOB):
+        await records.add_session(session(one.username, one), one)
+    assert await records.change_user(ALICE.id, role=Role.ADMIN)
+    assert await records.user(ALICE.id, session=ALICE.username) == replace(ALICE, role=Role.ADMIN)
+    assert await records.change_user(ALICE.id)
+    assert await records.change_user(ALICE.id, role=Role.USER, password_hash="new")
+    assert await records.users() == [replace(ALICE, password_hash="new", generation=1), BOB, ROOT]
+    assert await records.user(ALICE.id, session=ALICE.username) is None
+    assert await records.change_user(ALICE.id, disabled=True)
+    assert await records.change_user(ALICE.id, disabled=False)
+    assert await records.users() == [replace(ALICE, password_hash="new", generation=2), BOB, ROOT]
+    assert await records.user(BOB.id, session=BOB.username) == BOB
+    assert not await records.change_user("local:nobody", role=Role.ADMIN, password_hash="new")
+
+
+async def test_changes_nothing_of_what_would_leave_no_admin(records: AccountRecords) -> None:
+    await add(records, ROOT, ALICE)
+    await records.add_session(session("s", ROOT), ROOT)
+    for role, disabled in ((Role.USER, None), (None, True), (Role.ADMIN, True)):
+        with pytest.raises(LastAdmin):
+            await records.change_user(ROOT.id, role=role, disabled=disabled, password_hash="new")
+    assert await records.user(ROOT.id, session="s") == ROOT
+
+
 async def test_of_admins_who_demote_each_other_one_is_left(records: AccountRecords) -> None:
     admins = [user(f"admin{n}", role=Role.ADMIN) for n in range(6)]
     await add(records, *admins)

@@ -538,6 +538,20 @@ async def test_quotas_are_changed_and_removed(database: Database) -> None:
     assert await quotas.of("ann", "user") == {}
 
 
+async def test_the_quotas_of_a_holder_are_replaced_as_one(database: Database) -> None:
+    quotas = SqlQuotas(database)
+    await quotas.put("role:user", "size", 7)
+    await quotas.replace("user:ann", {"daily": 5, "stored": None})
+    assert await quotas.held_by("user:ann") == {"daily": 5, "stored": None}
+    await quotas.replace("user:ann", {"monthly": 0})
+    assert await quotas.held_by("user:ann") == {"monthly": 0}
+    with pytest.raises(ValueError, match="weekly"):
+        await quotas.replace("user:ann", {"daily": 1, "weekly": 1})
+    assert await quotas.held_by("user:ann") == {"monthly": 0}
+    await quotas.replace("user:ann", {})
+    assert await quotas.all() == {"role:user": {"size": 7}}
+
+
 @pytest.mark.parametrize(
     ("holder", "name", "allowed"),
     [("ann", "daily", 1), ("user:", "daily", 1), ("group:x", "daily", 1), ("user:ann", "weekly", 1)]

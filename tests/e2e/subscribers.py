@@ -1,6 +1,7 @@
 """Clients that listen to events: the websockets library, httpx for event streams, and small uploads to hear of."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -49,8 +50,6 @@ def kinds(told: list[Told]) -> list[str]:
 
 def upload(server: Server, content: bytes = b"hello", *, token: str = "", name: str = "hello") -> str:
     """A small file in one request; the path of the upload."""
-    from base64 import b64encode
-
     fields = {
         **TUS,
         **OFFSET_STREAM,

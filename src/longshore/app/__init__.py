@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from longshore.admin.panel import Panel
 from longshore.app.access import Access, default_quotas, open_access
 from longshore.app.api import Parts, api_routes
+from longshore.app.links import open_links
 from longshore.app.metering import MeteredBudget, MeteredDatabase, Metering
 from longshore.app.operating import open_health, open_panel
 from longshore.app.webhooks import Webhooks
@@ -30,6 +31,7 @@ from longshore.db.events import SqlEvents
 from longshore.db.probing import count_open_deliveries
 from longshore.db.quota_settings import SqlQuotas
 from longshore.db.uploads import SqlUploads
+from longshore.downloads.linking import Links
 from longshore.events import UploadEvent
 from longshore.hooks.chain import Chain
 from longshore.hooks.formats import Formats, parse_rules
@@ -67,7 +69,7 @@ _TOMBSTONE_TTL = timedelta(days=7)
 """How long removed uploads answer 410 where unfinished uploads do not expire."""
 
 _FORGOTTEN_AT_ONCE = 1000
-"""Old events deleted in one transaction."""
+"""Old events, or links, deleted in one transaction."""
 
 _POST_HOOKS: Mapping[str, PostHook] = {
     "created": "post_create",
@@ -132,18 +134,21 @@ def build(
     )
     access = open_access(settings, database, clock)
     access = replace(access, identify=noting(access.identify))
+    links = open_links(settings, database, clock)
     sweep = Sweep(
         service.records,
         locker,
         service.assembly,
-        others=_forgetting(settings, clock, uploads, events, access.accounts),
+        others=_forgetting(settings, clock, uploads, events, links, access.accounts),
     )
     edge = Edge(
         base_path=settings.base_path,
         public_url=settings.public_url,
         body_idle_timeout=settings.body_idle_timeout,
     )
-    endpoint = TusEndpoint(service, offered, edge, identify=access.identify, limiter=limiter, budget=budget)
+    endpoint = TusEndpoint(
+        service, offered, edge, identify=access.identify, limiter=limiter, budget=budget, links=links
+    )
     routes = _routes(settings.base_path, endpoint)
     origins = settings.cors_origins if settings.auth == "none" else ("*",)
     routes += EventsEndpoint(hub, access.identify, clock, origins=origins).routes()
@@ -158,7 +163,7 @@ def build(
             allowances=allowances,
             access=access,
             edge=edge,
-            links=None,
+            links=links,
             clock=clock,
             capabilities=offered,
         )
@@ -264,9 +269,14 @@ def _tell_all(emit: Emit, hooks: Hooks, webhooks: Webhooks, hub: Hub) -> Emit:
 
 
 def _forgetting(
-    settings: Settings, clock: Clock, uploads: SqlUploads, events: SqlEvents, accounts: Accounts | None
+    settings: Settings,
+    clock: Clock,
+    uploads: SqlUploads,
+    events: SqlEvents,
+    links: Links,
+    accounts: Accounts | None,
 ) -> Sequence[Callable[[], Awaitable[None]]]:
-    """What the sweep forgets besides uploads: old events, counts of days long past, sign-ins that have ended."""
+    """What the sweep forgets besides uploads: old events and counts, links and sign-ins that have ended."""
 
     async def forget_events() -> None:
         if settings.event_retention is not None:
@@ -276,11 +286,15 @@ def _forgetting(
     async def forget_usage() -> None:
         await uploads.forget_usage()
 
+    async def forget_links() -> None:
+        while await links.records.forget(clock(), _FORGOTTEN_AT_ONCE):
+            pass
+
     async def forget_sign_ins() -> None:
         if accounts is not None:
             await accounts.forget_expired()
 
-    return (forget_events, forget_usage, forget_sign_ins)
+    return (forget_events, forget_usage, forget_links, forget_sign_ins)
 
 
 def _lifespan(

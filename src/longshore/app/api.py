@@ -56,7 +56,7 @@ class Parts:
     allowances: Allowances
     access: Access
     edge: Edge
-    links: Links | None
+    links: Links
     clock: Clock
     capabilities: Capabilities
 
@@ -91,9 +91,8 @@ def _uploads(parts: Parts) -> Sequence[Operation]:
     )
     cleanup = Cleanup(service.records, listing, parts.locker, service.work)
     operations = UploadEndpoints(service, management, cleanup, identify, parts.edge.url).operations()
-    if parts.links is not None:
-        operations += LinkEndpoints(parts.links, service, management, identify, parts.edge.url).operations()
-    return operations
+    links = LinkEndpoints(parts.links, service, management, identify, parts.edge.url).operations()
+    return [*operations, *links]
 
 
 def _accounts(parts: Parts) -> Sequence[Operation]:
@@ -129,7 +128,7 @@ def _client(parts: Parts) -> Sequence[Operation]:
     if settings.web_client:
         if client := WebClient.find(public_url=settings.public_url):
             return [*operations, *client.operations()]
-        logger.info("there is no browser client at /, because it has not been built (make build-web, with Node.js)")
+        logger.info("there is no browser client at /, because it has not been built (make web-client)")
     return operations
 
 

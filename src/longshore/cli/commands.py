@@ -5,11 +5,17 @@ from collections.abc import Sequence
 import click
 
 from longshore import __version__
+from longshore.cli.complaining import complain
 from longshore.cli.db import db
+from longshore.cli.download import download
+from longshore.cli.ls import ls
 from longshore.cli.serve import serve
 from longshore.cli.token import token
+from longshore.cli.upload import upload
 from longshore.cli.user import user
+from longshore.cli.watch import watch
 from longshore.cli.webhook import webhook
+from longshore.client.errors import ClientError
 from longshore.config import SettingsError
 from longshore.protocol.errors import TusError
 
@@ -27,6 +33,10 @@ longshore.add_command(db)
 longshore.add_command(user)
 longshore.add_command(token)
 longshore.add_command(webhook)
+longshore.add_command(upload)
+longshore.add_command(ls)
+longshore.add_command(download)
+longshore.add_command(watch)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,18 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
     except click.UsageError as error:
-        _complain(f"{error.format_message()} (longshore --help lists what there is)")
+        complain(f"{error.format_message()} (longshore --help lists what there is)")
     except click.ClickException as error:
-        _complain(error.format_message())
+        complain(error.format_message())
     except SettingsError as error:
-        _complain(str(error))
+        complain(str(error))
+    except ClientError as error:
+        complain(str(error))
     except TusError as error:
-        _complain(error.detail.rstrip("."))
+        complain(error.detail.rstrip("."))
     except click.Abort:
         # Ctrl-C or Ctrl-D at a prompt. A server that runs ends by itself then.
-        _complain("stopped")
+        complain("stopped")
     return FAILED
-
-
-def _complain(message: str) -> None:
-    click.echo(f"longshore: {' '.join(message.split())}", err=True)

@@ -12,7 +12,7 @@ import httpx
 from longshore import __version__
 from longshore.client.address import Address
 from longshore.client.credentials import Credentials, FixedToken, SignIn
-from longshore.client.errors import ClientError, Passing, Refused
+from longshore.client.errors import Anonymous, ClientError, Passing, Refused
 from longshore.client.printing import printable
 
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0, read=120.0)
@@ -100,9 +100,11 @@ class Connection:
         return given if isinstance(given, dict) else {}
 
     def _fail(self, answer: httpx.Response, token: str) -> None:
-        if answer.status_code == 401 and token and self.credentials.renew(token):
+        if answer.status_code == 401 and not token:
+            raise Anonymous
+        if answer.status_code == 401 and self.credentials.renew(token):
             raise Passing("the token has ended", retry_after=0)
-        raise _failure(answer, hint="" if token or answer.status_code != 401 else "; --user NAME signs in")
+        raise _failure(answer)
 
     def __enter__(self) -> Self:
         return self
@@ -143,12 +145,12 @@ def _reason(error: Exception) -> str:
     return printable(str(error)) or type(error).__name__
 
 
-def _failure(answer: httpx.Response, hint: str = "") -> ClientError:
+def _failure(answer: httpx.Response) -> ClientError:
     """The error that an answer means, with what its problem document says (RFC 9457)."""
     status = answer.status_code
     if answer.is_redirect:
         return Refused(f"the server redirects to {printable(answer.headers.get('location', ''))}: use that", status)
-    message = f"{_detail(answer) or f'the server answers {status} to {answer.request.method} {answer.url.path}'}{hint}"
+    message = _detail(answer) or f"the server answers {status} to {answer.request.method} {printable(answer.url.path)}"
     if status in _PASSING or status >= 500:
         return Passing(message, _retry_after(answer))
     return Refused(message, status)

@@ -13,6 +13,13 @@ class Refused(ClientError):
         self.status = status
 
 
+class Anonymous(Refused):
+    """The server wants to know who asks."""
+
+    def __init__(self) -> None:
+        super().__init__("the server wants a token: use --user NAME, --token-file FILE or LONGSHORE_TOKEN", 401)
+
+
 class Passing(ClientError):
     """It may work in a while: the server cannot be reached, is busy, or takes a fresh token now."""
 

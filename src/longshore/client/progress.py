@@ -111,4 +111,3 @@ def _progress() -> "Progress":
         redirect_stdout=sys.stdout.isatty(),
         redirect_stderr=False,
     )
-

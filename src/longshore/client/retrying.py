@@ -32,7 +32,7 @@ class Patience:
         """Seconds to wait after an error; raises the error once it has come too often."""
         if self._failed >= self._attempts:
             raise error
-        longest = min(_FIRST_PAUSE * 2**self._failed, _LONGEST_PAUSE)
+        longest = min(_FIRST_PAUSE * 2.0 ** min(self._failed, 10), _LONGEST_PAUSE)
         self._failed += 1
         if error.retry_after is not None:
             return min(error.retry_after, _LONGEST_ASKED_FOR)

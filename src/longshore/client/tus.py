@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 from tusclient.client import TusClient
 from tusclient.request import TusRequest
-from tusclient.uploader import Uploader
+from tusclient.uploader.uploader import Uploader
 
 from longshore.client.connection import Connection
 from longshore.client.errors import ClientError, Stopped
@@ -30,6 +30,11 @@ CHECKSUMS: Final = tuple(_HASHES)
 
 class TusUpload(Uploader):
     """One file on its way to a server; made without asking the server anything."""
+
+    # tuspy says nothing of their types.
+    CHECKSUM_ALGORITHM_PAIR: Any
+    url: Any
+    request: Any
 
     def __init__(
         self,
@@ -61,7 +66,7 @@ class TusUpload(Uploader):
         answer = self.connection.request("POST", endpoint, headers=self.get_url_creation_headers())
         if not (location := answer.headers.get("location")):
             raise ClientError("the server does not say where it has created the upload")
-        return urljoin(endpoint, location)
+        return urljoin(endpoint, str(location))
 
     def get_offset(self) -> int:
         """Ask how much the server has. Raises `ClientError`."""
@@ -69,6 +74,10 @@ class TusUpload(Uploader):
         if answer.headers.get("upload-length") != str(self.get_file_size()):
             raise AnotherFile
         return _offset(answer.headers)
+
+    def send_chunk(self) -> None:
+        """Send the next chunk. Raises `ClientError`, after which the offset is to be asked for, and `Stopped`."""
+        self.upload_chunk()
 
     def _do_request(self) -> None:
         self.request = _Chunk(self)

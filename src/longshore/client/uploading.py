@@ -105,7 +105,9 @@ class Uploads:
 class _Sending:
     """One file."""
 
-    def __init__(self, uploads: Uploads, path: Path, file: IO[bytes], metadata: Mapping[str, str], entry: Entry) -> None:
+    def __init__(
+        self, uploads: Uploads, path: Path, file: IO[bytes], metadata: Mapping[str, str], entry: Entry
+    ) -> None:
         manner = uploads.manner
         self._path = path
         self._file = file
@@ -159,7 +161,7 @@ class _Sending:
         self._require_unchanged()
         had = self._upload.offset
         try:
-            self._upload.upload_chunk()
+            self._upload.send_chunk()
         except Passing as error:
             self._go_on_after(error, had)
         else:

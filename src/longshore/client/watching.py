@@ -3,14 +3,14 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.sync.client import ClientConnection, connect
 
 from longshore import __version__
 from longshore.client.connection import Connection
-from longshore.client.errors import ClientError, Passing, Refused
+from longshore.client.errors import Anonymous, ClientError, Passing, Refused
 from longshore.client.printing import printable, size
 from longshore.client.retrying import Patience
 
@@ -86,12 +86,14 @@ class Watch:
 
     def _refusal(self, refused: InvalidStatus, token: str) -> ClientError:
         status = refused.response.status_code
-        if status == 401 and token and self._connection.credentials.renew(token):
+        if status == 401 and not token:
+            return Anonymous()
+        if status == 401 and self._connection.credentials.renew(token):
             return Passing("the token has ended", retry_after=0)
         message = _detail(refused.response.body) or f"the server answers {status} to a WebSocket"
         return Passing(message) if status in (429, *range(500, 600)) else Refused(message, status)
 
-    def _explain(self, closed: ConnectionClosed, token: str) -> None:
+    def _explain(self, closed: ConnectionClosed, token: str) -> NoReturn:
         code = closed.rcvd.code if closed.rcvd else None
         if code == _UNAUTHENTICATED and not (token and self._connection.credentials.renew(token)):
             raise Refused("the token has ended", 401)
@@ -143,7 +145,7 @@ def _amount(kind: str, offset: Any, length: Any) -> str:
     return size(length) if isinstance(length, int) else ""
 
 
-def _detail(body: bytes | None) -> str:
+def _detail(body: bytes | bytearray | None) -> str:
     try:
         told = json.loads(body or b"")["detail"]
     except (ValueError, KeyError, TypeError):

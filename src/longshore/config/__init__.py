@@ -24,6 +24,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from longshore.config.clients import CLIENT_VARIABLES
 from longshore.config.kinds import (
     Algorithms,
     Auth,
@@ -492,7 +493,7 @@ def _read_env_file() -> dict[str, str]:
 
 
 def _warn_of_strangers(file: Mapping[str, str]) -> None:
-    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    known = [*(f"{PREFIX}{name.upper()}" for name in Settings.model_fields), *CLIENT_VARIABLES]
     for variable in sorted({*os.environ, *file}):
         if variable.upper().startswith(PREFIX) and variable.upper() not in known:
             close = difflib.get_close_matches(variable.upper(), known, n=1, cutoff=0.8)

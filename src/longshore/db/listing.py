@@ -102,7 +102,7 @@ class SqlListing:
         self._clock = clock
 
     async def page(self, query: Query) -> Sequence[Entry]:
-        statement = _page(query, self._clock())
+        statement = page_statement(query, self._clock())
 
         def select_page(connection: Connection) -> Sequence[Entry]:
             return [_entry(row, query.sort) for row in connection.execute(statement)]
@@ -130,7 +130,8 @@ class SqlListing:
         )
 
 
-def _page(query: Query, now: datetime) -> Select[*tuple[Any, ...]]:
+def page_statement(query: Query, now: datetime) -> Select[*tuple[Any, ...]]:
+    """The statement that finds a page."""
     key = _KEYS[query.sort]
     order = (key.desc(), uploads.c.id.desc()) if query.descending else (key, uploads.c.id)
     return _ENTRY.where(*_conditions(query, now)).order_by(*order).limit(query.limit)

@@ -48,6 +48,7 @@ class MetricsEndpoint:
             if principal.role is not Role.ADMIN:
                 raise Forbidden
         self._settle()
+        self._metrics.settle()
         self._collector.gauges = {gauge: await _read(gauge) for gauge in self._metrics.gauges}
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(self._registry), headers={"Content-Type": content_type, "Cache-Control": "no-store"})

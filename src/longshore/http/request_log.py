@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from urllib.parse import quote
@@ -89,44 +89,55 @@ class RequestLog:
         self.access_log = access_log
         self.metrics = metrics
         self.inflows = inflows
-        self._counts = access_log or inflows is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        # Every request comes here: what needs no call of a function has none.
         headers = dict(scope["headers"])
-        scope[REQUEST_ID] = _request_id(headers.get(b"x-request-id"))
+        given = headers.get(b"x-request-id")
+        scope[REQUEST_ID] = f"{_process}-{next(_numbers):x}" if given is None else _checked(given)
         token = _current.set(scope)
         exchange = None
         try:
             if scope["type"] == "http":
-                exchange = _Exchange(self, scope, _method(scope, headers), send)
+                exchange = _Exchange(self, scope, send)
+                if b"x-http-method-override" in headers:
+                    exchange.method = headers[b"x-http-method-override"].decode("latin-1").strip().upper()
                 send = exchange.send
-                if self._counts:
+                if self.access_log or (self.inflows is not None and headers.get(b"content-type") == _UPLOADED):
                     receive = exchange.count(headers, receive)
             await self._app(scope, receive, send)
         finally:
-            if exchange is not None:
+            if exchange is None:
+                self._note_websocket(scope)
+            elif exchange.is_open:
                 exchange.end()
-            elif self.access_log:
-                logger.info("WebSocket %s", _path(scope), extra=_whose(scope))
             _current.reset(token)
+
+    def _note_websocket(self, scope: Scope) -> None:
+        if self.access_log:
+            logger.info("WebSocket %s", _path(scope), extra=_whose(scope))
 
 
 class _Exchange:
     """A request, and the answer that it is given."""
+
+    is_open = True
+    """Whether there is something still to be taken down."""
 
     _status: int | None = None
     _is_problem = False
     _sent = 0
     _inflow: Inflow | None = None
 
-    def __init__(self, log: RequestLog, scope: Scope, method: str, send: Send) -> None:
+    def __init__(self, log: RequestLog, scope: Scope, send: Send) -> None:
+        self.method: str = scope["method"]
+        """The one that is acted on, as `protocol.parse.effective_method` has it."""
         self._log = log
         self._scope = scope
-        self._method = method
         self._send = send
         self._began_at = time.perf_counter()
 
@@ -141,29 +152,31 @@ class _Exchange:
             self._log.inflows.begin(self._inflow)
         return counted(self._scope, receive, self._inflow)
 
-    async def send(self, message: Message) -> None:
-        """Pass a piece of the answer on."""
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass a piece of the answer on. Not a coroutine of its own: every answer has two pieces at least."""
         if message["type"] == "http.response.start":
-            self._start(message)
-        elif message["type"] == "http.response.body":
-            body = message.get("body", b"")
-            self._sent += len(body)
-            if self._is_problem:
-                self._is_problem = False
-                self._count_error(_code(body))
-        await self._send(message)
+            log = self._log
+            self._status = status = message["status"]
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", self._scope[REQUEST_ID].encode())]
+            if self._inflow is not None:
+                self._end_inflow(self._inflow)
+            if log.metrics is not None:
+                log.metrics.duration.observe(time.perf_counter() - self._began_at, self._label)
+                self._is_problem = status >= 400
+            self.is_open = self._is_problem or log.access_log
+        elif self.is_open and message["type"] == "http.response.body":
+            self._look_at(message.get("body", b""))
+        return self._send(message)
 
-    def _start(self, message: Message) -> None:
-        self._status = status = message["status"]
-        request_id = (b"x-request-id", self._scope[REQUEST_ID].encode())
-        message["headers"] = [*message.get("headers", ()), request_id]
-        if self._inflow is not None:
-            self._end_inflow(self._inflow)
-        metrics = self._log.metrics
-        if metrics is not None:
-            metrics.requests.add(self._method)
-            metrics.duration.observe(time.perf_counter() - self._began_at, self._method)
-            self._is_problem = status >= 400
+    @property
+    def _label(self) -> str:
+        return self.method if self.method in _METHODS else OTHER
+
+    def _look_at(self, body: bytes) -> None:
+        self._sent += len(body)
+        if self._is_problem:
+            self._is_problem = False
+            self._count_error(_code(body))
 
     def _count_error(self, code: str) -> None:
         if self._log.metrics is not None:
@@ -171,7 +184,7 @@ class _Exchange:
 
     def _end_inflow(self, inflow: Inflow) -> None:
         if self._log.inflows is not None:
-            self._log.inflows.end(inflow, self._method)
+            self._log.inflows.end(inflow, self.method)
 
     def _count_files(self) -> None:
         """Have the files counted that the kernel sends past `send`."""
@@ -193,7 +206,7 @@ class _Exchange:
             self._status = 500
             self._is_problem = True
             if self._log.metrics is not None:
-                self._log.metrics.requests.add(self._method)
+                self._log.metrics.duration.observe(time.perf_counter() - self._began_at, self._label)
         if self._is_problem:
             self._count_error("")
         if self._log.access_log:
@@ -203,7 +216,7 @@ class _Exchange:
         path = _path(self._scope)
         fields = {
             **_whose(self._scope),
-            "method": self._method,
+            "method": self._label,
             "path": path,
             "status": self._status,
             "received": self._inflow.received if self._inflow else 0,
@@ -211,20 +224,12 @@ class _Exchange:
             "duration": round(time.perf_counter() - self._began_at, 6),
             "client": (self._scope.get("client") or ("",))[0],
         }
-        logger.info("%s %s %s", self._method, path, self._status, extra=fields)
+        logger.info("%s %s %s", self._label, path, self._status, extra=fields)
 
 
-def _request_id(given: bytes | None) -> str:
-    if given is not None and _SANE.fullmatch(given):
-        return given.decode("ascii")
-    return f"{_process}-{next(_numbers):x}"
-
-
-def _method(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
-    """The method that is acted on, as `protocol.parse.effective_method` has it; of those that mean something here."""
-    override = headers.get(b"x-http-method-override")
-    method = scope["method"] if override is None else override.decode("latin-1").strip().upper()
-    return method if method in _METHODS else OTHER
+def _checked(given: bytes) -> str:
+    """The client's id, or one of ours in the place of one that does not look like any."""
+    return given.decode("ascii") if _SANE.fullmatch(given) else f"{_process}-{next(_numbers):x}"
 
 
 def _path(scope: Scope) -> str:

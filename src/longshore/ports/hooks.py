@@ -41,7 +41,7 @@ class HookEvent:
     content: Content | None = None
     """For `inspect`, `pre_finish`, and `pre_rename` of what is completed; of `inspect` the first bytes are promised."""
     stop: Callable[[TusError], None] = lambda refusal: None
-    """For `post_receive`: end the transfer, remove the upload, and answer with this refusal. Event loop only."""
+    """For `post_receive`: end the transfer, remove the upload, and answer with this refusal. Any thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

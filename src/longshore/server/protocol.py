@@ -23,7 +23,9 @@ from longshore.server.sending import FileSender, Watch
 MAX_HEAD = 256 * 1024
 """Bytes of a request's head (and of its trailers) that are read at most; the application itself takes fewer."""
 
-_OFFER = re.compile(rb"\r\nupgrade:(?![ \t]*websocket)", re.IGNORECASE)
+# Where the data ends within the value, it may become one yet.
+_BEGUN = b"|".join(b"websocket"[:size] + rb"\Z" for size in range(len(b"websocket")))
+_OFFER = re.compile(rb"\r\nupgrade:(?![ \t]*(?:websocket|%s))" % _BEGUN, re.IGNORECASE)
 _ANY_OFFER = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 

@@ -9,15 +9,15 @@ import logging
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-_CLOSING = 10.0
-"""Seconds that a peer has to take what is still to be sent, the close frame last."""
-
 logger = logging.getLogger("uvicorn.error.websocket")
 """uvicorn tells of every handshake, which is for the access log."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """The same, but cut off where it would be waited for."""
+
+    closing_time = 10.0
+    """Seconds that a peer has to take what is still to be sent, the close frame last."""
 
     def handle_connect(self, event: object) -> None:
         """Begin the handshake."""
@@ -32,12 +32,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
         if closes and self.close_timer is not None:
             self.close_timer.cancel()
-            self.close_timer = self.loop.call_later(_CLOSING, self.transport.abort)
+            self.close_timer = self.loop.call_later(self.closing_time, self.transport.abort)
 
     def shutdown(self) -> None:
         """Close because the server stops."""
         super().shutdown()
-        self.loop.call_later(_CLOSING, self.transport.abort)
+        self.loop.call_later(self.closing_time, self.transport.abort)
 
     def keepalive_timeout(self) -> None:
         """Give the peer up: it has not answered a ping."""

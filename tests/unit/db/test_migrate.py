@@ -91,6 +91,33 @@ def test_tells_whether_the_database_is_current(empty_database_url: str) -> None:
     assert migrate.is_current(empty_database_url)
 
 
+def test_uploads_that_are_there_get_their_names(empty_database_url: str) -> None:
+    migrate.upgrade(empty_database_url)
+    migrate.downgrade(empty_database_url, "0003")
+    given = {
+        "a": "filename Qzpcw4l0w6kuSVNP,filetype SW1hZ2UvUE5H",  # C:\\Été.ISO, Image/PNG
+        "b": "name Yi5jc3Y=,type bm9uZQ==, filename",
+        "c": "",
+        "d": "filename /w==",
+    }
+    insert = text(
+        "INSERT INTO uploads (id, state, upload_offset, metadata, concat, created_at, updated_at, purged)"
+        " VALUES (:id, 'unfinished', 0, :metadata, '', '2026-01-01', '2026-01-01', :purged)"
+    )
+    with migrate.locked_connection(empty_database_url) as connection:
+        connection.execute(insert, [{"id": key, "metadata": value, "purged": False} for key, value in given.items()])
+    migrate.upgrade(empty_database_url)
+    with migrate.locked_connection(empty_database_url) as connection:
+        rows = connection.execute(text("SELECT name, name_key, media_type FROM uploads ORDER BY id"))
+        filled = [tuple(row) for row in rows]
+    assert filled == [
+        ("Été.ISO", "été.iso", "image/png"),
+        ("b.csv", "b.csv", ""),
+        ("", "", ""),
+        ("\ufffd",) * 2 + ("",),
+    ]
+
+
 def test_asking_creates_no_file(tmp_path: Path) -> None:
     assert not migrate.is_current(f"sqlite:///{tmp_path / 'none.db'}")
     assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import Connection, Delete, Select, Update
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from longshore.db import event_statements, quota_statements, statements
+from longshore.db import event_statements, listing, quota_statements, statements
 from longshore.db.engine import open_sqlite, parse_url
+from longshore.ports.listing import Position, Query, Sort
 
 NOW = datetime(2026, 2, 3, tzinfo=UTC)
 
@@ -19,8 +20,41 @@ def plan(connection: Connection, statement: Select[Any] | Update | Delete, value
     compiled = statement.compile(
         dialect=SQLiteDialect_pysqlite(paramstyle="named"), compile_kwargs={"render_postcompile": True}
     )
-    rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", dict(compiled.params) | dict(values))
+    rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", written(compiled.params) | dict(values))
     return "\n".join(row[3] for row in rows)
+
+
+PLACE = Position(NOW, "a")
+
+
+def written(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as they are handed to the driver."""
+    return {name: str(value) if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (Query(), "ix_uploads_created_at_id"),
+        (Query(after=PLACE), "ix_uploads_created_at_id ((created_at,id)<(?,?))"),
+        (Query(after=PLACE, descending=False), "ix_uploads_created_at_id ((created_at,id)>(?,?))"),
+        (Query(viewer="ann", shared=True, name="a"), "ix_uploads_created_at_id"),
+        (Query(viewer="ann"), "ix_uploads_owner_created_at_id (owner=?)"),
+        (Query(owner="ann", after=PLACE), "ix_uploads_owner_created_at_id (owner=? AND (created_at,id)<(?,?))"),
+        (Query(sort=Sort.COMPLETED_AT), "ix_uploads_completed_at_id"),
+        (
+            Query(sort=Sort.COMPLETED_AT, after=PLACE),
+            "ix_uploads_completed_at_id (completed_at>? AND (completed_at,id)<(?,?))",
+        ),
+    ],
+)
+def test_lists_go_along_their_index(migrated_sqlite: Path, query: Query, index: str) -> None:
+    engine = open_sqlite(parse_url(f"sqlite:///{migrated_sqlite}"), connections=1, durable=True, writes=False)
+    with engine.connect() as connection:
+        way = plan(connection, listing.page_statement(query, NOW), {})
+    engine.dispose()
+    assert index in way
+    assert "TEMP B-TREE" not in way  # Nothing is sorted.
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from tests.unit.protocol.values import b64, metadata_keys, metadata_pairs
 
 from longshore.protocol.errors import InvalidMetadata, MetadataTooLarge
-from longshore.protocol.metadata import parse_metadata
+from longshore.protocol.metadata import (
+    file_name,
+    format_metadata,
+    given_name,
+    last_component,
+    media_type,
+    parse_metadata,
+    renamed,
+)
 
 PLENTY = 1_000_000
 BASE64 = re.compile("([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
@@ -132,3 +140,68 @@ def test_what_is_accepted_can_stand_in_a_header(raw: str) -> None:
     except InvalidMetadata:
         return
     assert re.fullmatch(r"[\t\x20-\x7e]*", raw.strip())
+
+
+# What clients say by convention
+
+
+@pytest.mark.parametrize(
+    ("pairs", "found"),
+    [
+        ({}, b""),
+        ({"filename": b"a", "name": b"b"}, b"a"),
+        ({"name": b"b", "filename": b""}, b"b"),
+        ({"Filename": b"a"}, b""),
+        ({"filename": b"dir/\xff"}, b"dir/\xff"),
+    ],
+)
+def test_the_name_is_that_of_filename_and_else_of_name(pairs: dict[str, bytes], found: bytes) -> None:
+    assert given_name(format_metadata(pairs)) == found
+
+
+@pytest.mark.parametrize(
+    ("path", "last"), [("a", "a"), ("/b/a", "a"), ("C:\\b\\a", "a"), ("b\\c/a", "a"), ("a/", ""), ("", "")]
+)
+def test_a_path_ends_in_its_last_component(path: str, last: str) -> None:
+    assert last_component(path) == last
+
+
+@given(st.dictionaries(metadata_keys, st.binary(max_size=40), max_size=4), st.binary(max_size=300))
+def test_a_name_for_people_is_safe_whatever_was_given(pairs: dict[str, bytes], name: bytes) -> None:
+    found = file_name(format_metadata(pairs | {"filename": name}))
+    assert found.isprintable()
+    assert not set(found) & set("/\\")
+    assert len(found) <= 255
+    assert found.encode().decode() == found
+
+
+@pytest.mark.parametrize(
+    ("pairs", "found"),
+    [
+        ({"filetype": b"image/png"}, "image/png"),
+        ({"type": b"text/csv", "contentType": b"image/png"}, "text/csv"),
+        ({"contentType": b"Image/PNG"}, "Image/PNG"),
+        ({"filetype": b"text/html; charset=utf-8"}, ""),
+        ({"filetype": b"png"}, ""),
+        ({"filetype": b"a/b\nc"}, ""),
+        ({"filetype": b"\xff/x"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_media_type_is_one_or_nothing(pairs: dict[str, bytes], found: str) -> None:
+    assert media_type(format_metadata(pairs)) == found
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"filename": b"new"}),
+        ({"filename": b"old", "x": b"1"}, {"filename": b"new", "x": b"1"}),
+        ({"x": b"1", "name": b"old"}, {"x": b"1", "name": b"new"}),
+        ({"name": b"old", "filename": b""}, {"name": b"new", "filename": b"new"}),
+    ],
+)
+def test_a_renamed_file_has_its_name_under_the_keys_that_had_one(
+    before: dict[str, bytes], after: dict[str, bytes]
+) -> None:
+    assert parse_metadata(renamed(format_metadata(before), "new"), max_size=PLENTY) == after

@@ -42,6 +42,14 @@ export function moment(time: string | Date): string {
   return new Intl.DateTimeFormat(LOCALE, options).format(new Date(time));
 }
 
+/** The same with the year, where it is not this one: `Nov 21, 2025, 01:00`. */
+export function date(time: string, now = new Date()): string {
+  const that = new Date(time);
+  if (that.getFullYear() === now.getFullYear()) return moment(that);
+  const options = { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" } as const;
+  return new Intl.DateTimeFormat(LOCALE, options).format(that);
+}
+
 export function count(number: number): string {
   return new Intl.NumberFormat(LOCALE).format(number);
 }

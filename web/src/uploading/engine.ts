@@ -20,6 +20,9 @@ const AT_ONCE = 3;
  */
 const CHUNK = 64 * 1024 * 1024;
 
+/** Bytes that are sent along when an upload is created: what it costs little to send twice, should the answer be lost. */
+const SMALL = 1024 * 1024;
+
 /** Milliseconds before each further attempt; about a day in all, counted anew whenever bytes have got through. */
 const RETRIES = [500, 1000, 2000, 4000, 8000, ...Array.from({ length: 6000 }, () => 15_000)];
 
@@ -63,9 +66,13 @@ export function begin(uppy: Engine, id: string): void {
   uppy.retryUpload(id).catch(nothing);
 }
 
-/** Start the uploads that have not been started yet. */
+/** Start the uploads that have not been started yet; small ones with one request for everything. */
 export function beginNew(uppy: Engine): void {
-  for (const file of uppy.getFiles()) if (isNew(file)) begin(uppy, file.id);
+  for (const file of uppy.getFiles().filter(isNew)) {
+    const uploadDataDuringCreation = (file.size ?? Infinity) <= SMALL;
+    uppy.setFileState(file.id, { tus: { ...file.tus, uploadDataDuringCreation } });
+    begin(uppy, file.id);
+  }
 }
 
 /** Go on after a pause; what was paused before the page was loaded has to be begun. */

@@ -26,6 +26,9 @@ export interface Refused {
 /** Milliseconds between updates of what is shown. */
 const REFRESH = 200;
 
+/** Milliseconds after which the server has counted what has just happened. */
+const SETTLED = 1000;
+
 /** Milliseconds that files wait for news of the quotas; without them the server decides. */
 const PATIENCE = 1500;
 
@@ -117,6 +120,7 @@ class Uploads {
     const left = file.progress.uploadComplete || hasUploader(uppy, id) ? null : uploadUrl(file);
     uppy.removeFile(id);
     if (left) void tus.Upload.terminate(left, { httpStack: new Transport(session) }).catch(() => undefined);
+    if (!file.progress.uploadComplete) setTimeout(() => void this.readUsage(), SETTLED);
   }
 
   pauseAll(): void {
@@ -147,7 +151,7 @@ class Uploads {
 
   /** Ask what is used of the quotas; nobody has any where nobody signs in. */
   async readUsage(): Promise<void> {
-    if (this.#configuration?.auth === "none") return;
+    if (!this.#configuration || this.#configuration.auth === "none") return;
     // What was known stays, where it cannot be had just now.
     this.usage = await api.usage().catch(() => this.usage);
   }
@@ -187,6 +191,8 @@ class Uploads {
 
   #note(id: string, activity: Activity): void {
     if (activity !== "uploading") this.#paces.delete(id);
+    // By then the upload has been created, and its length set aside.
+    else if (this.#activity.get(id) !== "uploading") setTimeout(() => void this.readUsage(), SETTLED);
     this.#activity.set(id, activity);
     this.#refreshSoon();
   }

@@ -1,9 +1,12 @@
 """Clearing away what has expired or was abandoned."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from tests.conformance.embedded import Embedded, embedded
+from tests.serving import OFFSET_STREAM, TUS
 from tests.unit.http.api.world import World, outcome
 
 from longshore.events import UploadExpired
@@ -56,7 +59,7 @@ async def test_removes_what_it_lists(tmp_path: Path) -> None:
 
 async def test_takes_only_what_has_expired_unless_asked(tmp_path: Path) -> None:
     async with embedded(tmp_path, unfinished_ttl="5h", sweep_interval=HOUR) as app:
-        expired, idle, *_ = await some(app)
+        _, idle, *_ = await some(app)
         said = (await app.http.post("/api/cleanup", json={})).json()
         assert (said["expired"], said["abandoned"]) == (1, 0)
         assert (await app.head(f"/files/{idle}")).status_code == 200
@@ -75,6 +78,26 @@ async def test_does_so_much_at_a_time_and_says_that_there_is_more(
             said = (await app.http.post("/api/cleanup", json={"abandoned_after": 1})).json()
             counts.append((said["abandoned"], said["more"]))
         assert counts == [(2, True), (1, False)]
+
+
+async def test_leaves_what_somebody_is_busy_with(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as app:
+        path, go_on, begun = await app.new(4), asyncio.Event(), asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"ab"
+            begun.set()
+            await go_on.wait()
+            yield b"cd"
+
+        headers = {**TUS, **OFFSET_STREAM, "Upload-Offset": "0"}
+        sending = asyncio.create_task(app.http.patch(path, content=slow(), headers=headers))
+        await begun.wait()
+        app.clock.advance(hours=1)
+        said = (await app.http.post("/api/cleanup", json={"abandoned_after": 60})).json()
+        assert (said["abandoned"], said["bytes"]) == (0, 0)
+        go_on.set()
+        assert (await sending).headers["upload-offset"] == "4"
 
 
 @pytest.mark.parametrize("after", [0, -1, "x", 1.5, 10**12, True])

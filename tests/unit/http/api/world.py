@@ -1,6 +1,6 @@
 """A server with an admin, ann and bob, and what they ask of the API."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +28,14 @@ class Somebody:
         """Ask for something; the body is sent as JSON."""
         return await self.app.http.request(method, path, json=body, params=query or None, headers=self.bearer)
 
-    async def upload(self, name: str = "", data: bytes = b"abc", length: int | None = None, **headers: str) -> str:
-        """Upload a file, or so much of it as there is; return its id."""
+    async def upload(
+        self, name: str = "", data: bytes = b"abc", length: int | None = None, *, more: Mapping[str, str] | None = None
+    ) -> str:
+        """Upload a file, or so much of it as there is, with more header fields perhaps; return its id."""
         pairs = {"filename": name.encode()} if name else {}
         fields = {**self.bearer, "Upload-Length": str(len(data) if length is None else length)}
         fields |= {"Upload-Metadata": format_metadata(pairs)} if pairs else {}
-        answer = await self.app.post(fields | headers, data)
+        answer = await self.app.post({**fields, **(more or {})}, data)
         assert answer.status_code == 201, answer.text
         return answer.headers["location"].rsplit("/", 1)[-1]
 

@@ -1,0 +1,57 @@
+"""What people do on the page, by the roles and names that they find there."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+from tests.e2e.accounts import PASSWORD
+from tests.e2e.samples import Sample
+from tests.e2e.wire import poll, stored, stored_hash
+from tests.serving import Server
+from tests.web.browser import Visit
+
+
+def sign_in(visit: Visit, username: str = "admin", path: str = "/") -> Page:
+    """Open the page, and sign in there."""
+    page = visit.open(path)
+    give_credentials(page, username)
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    return page
+
+
+def give_credentials(page: Page, username: str, password: str = PASSWORD) -> None:
+    """Fill in the form, and send it."""
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def choose(page: Page, *paths: Path) -> None:
+    """Choose files to upload. By their paths, so that their bytes go nowhere but to the server."""
+    with page.expect_file_chooser() as opening:
+        page.get_by_role("button", name="Choose files").click()
+    opening.value.set_files(paths)
+
+
+def row(page: Page, name: str) -> Locator:
+    """An upload in the list."""
+    return page.get_by_role("region", name="Uploads").get_by_role("listitem").filter(has_text=name)
+
+
+def expect_state(page: Page, name: str, *states: str, within: float = 30.0) -> None:
+    """Wait until an upload is in one of these states."""
+    expected = re.compile("|".join(f"^{state}$" for state in states))
+    expect(row(page, name)).to_have_attribute("data-state", expected, timeout=within * 1000)
+
+
+def expect_uploaded(server: Server, visit: Visit, sample: Sample, *, within: float = 60.0) -> None:
+    """Wait until a file is uploaded; it was created once, and is on the disk as it was."""
+    expect_state(visit.page, sample.path.name, "done", within=within)
+    (path,) = visit.created
+    assert stored(server, path).stat().st_size == sample.size
+    assert stored_hash(server, path) == sample.sha256
+
+
+def expect_removed(server: Server, path: str) -> None:
+    """Wait until nothing of an upload is on the disk."""
+    poll(lambda: not stored(server, path).exists())
