@@ -193,6 +193,12 @@ def _own(result: Result) -> float | None:
     return result.value(OURS) if OURS in result.measured else None
 
 
+def _of_usual_speed(result: Result) -> float | None:
+    """How fast a large upload still was."""
+    measured = result.measured.get(OURS, {}).values()
+    return median(measurement.detail["of_usual_speed"] for measurement in measured) if measured else None
+
+
 _MANAGED = ("@tus/server", "tuspyserver", "resumable-upload")
 
 GOALS: Sequence[Goal] = (
@@ -206,6 +212,9 @@ GOALS: Sequence[Goal] = (
     Goal("d", "requests of tusd's", 1, True, _of("tusd")),
     Goal("e", "KiB for each stalled upload", 64, False, _own),
     Goal("f", "MiB of growth", 32, False, _own),
+    Goal("i", "KiB for each idle subscriber", 40, False, _own),
+    Goal("j", "ms until the last subscriber has heard", 1000, False, _own),
+    Goal("j", "of its usual speed for an upload meanwhile", 0.8, True, _of_usual_speed),
     Goal("h", "throughput of nginx's", 0.8, True, _of("nginx")),
     Goal("h", "CPU of nginx's", 1.5, False, _cpu_of_nginx),
     Goal("g", "throughput of hashing and writing alone", 0.8, True, _of_floor),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from tests.bench.announcing import EVENTS, announced, upload_while_announcing
+from tests.bench.listeners import Listeners
 from tests.bench.load import (
     Hammer,
     Hammered,
@@ -50,6 +52,7 @@ class Scale:
     stalled: int
     growth: int
     checksummed: int
+    subscribers: int
     piece: int = 8 * MIB
     settle: float = 5.0
     prepare: bool = True
@@ -65,6 +68,7 @@ FULL = Scale(
     stalled=2000,
     growth=10 * GIB,
     checksummed=GIB,
+    subscribers=5000,
 )
 QUICK = Scale(
     source=16 * MIB,
@@ -75,6 +79,7 @@ QUICK = Scale(
     stalled=30,
     growth=64 * MIB,
     checksummed=16 * MIB,
+    subscribers=50,
     settle=0.2,
     prepare=False,
 )
@@ -395,6 +400,39 @@ def _needs_bounded_memory(kind: Kind) -> str | None:
     return "holds whole bodies in memory" if kind.buffers_bodies else None
 
 
+# Subscribers
+
+
+def _idle(server: Running, bench: Bench) -> Measurement:
+    """How much memory a subscriber takes who has heard nothing yet."""
+    count = bench.scale.subscribers
+    with connect(server) as connection:
+        create(server, connection, MIB)
+    _settle(server, bench)
+    with Gauge(server.pid) as gauge, Listeners(server.port, count):
+        _settle(server, bench)
+        held = (rss(server.pid) - gauge.rss_before) / count
+    return _measurement(gauge, held / KIB, count / 1e3, 0)
+
+
+def _announced(server: Running, bench: Bench) -> Measurement:
+    """How long until the last of all subscribers has heard of an upload, while a large one is under way."""
+    size, count = bench.scale.large, bench.scale.subscribers
+    _warm_large(server, bench, size)
+    alone = upload_in_parallel(server, bench.source, uploads=1, size=size)
+    with Listeners(server.port, count, query=EVENTS) as listeners:
+        announced(server, listeners)
+        _make_ready(bench, size)
+        with Gauge(server.pid) as gauge:
+            seconds, took = upload_while_announcing(server, bench.source, listeners, size)
+    detail = {"of_usual_speed": alone / seconds, "events": len(took)}
+    return _measurement(gauge, max(took) * 1e3, size / GIB, 0, detail)
+
+
+def _needs_events(kind: Kind) -> str | None:
+    return None if isinstance(kind, Longshore) else "tells nobody of uploads"
+
+
 WORKLOADS: Sequence[Workload] = (
     Workload(key="a", title="one large PATCH", unit="MiB/s", cpu_unit="s/GiB", measure=_large),
     Workload(key="b", title="16 uploads in parallel", unit="MiB/s", cpu_unit="s/GiB", measure=_parallel),
@@ -457,8 +495,25 @@ WORKLOADS: Sequence[Workload] = (
         floor_name="hash and write",
     ),
     Workload(
-        key="h", title="one large download", unit="MiB/s", cpu_unit="s/GiB", measure=_download, downloads=True
+        key="i",
+        title="memory of an idle subscriber to events",
+        unit="KiB each",
+        cpu_unit="ms each",
+        measure=_idle,
+        more_is_better=False,
+        unfit=_needs_events,
+        once=True,
     ),
+    Workload(
+        key="j",
+        title="an event to the last of 5,000 subscribers during a large PATCH",
+        unit="ms",
+        cpu_unit="s/GiB",
+        measure=_announced,
+        more_is_better=False,
+        unfit=_needs_events,
+    ),
+    Workload(key="h", title="one large download", unit="MiB/s", cpu_unit="s/GiB", measure=_download, downloads=True),
 )
 
 

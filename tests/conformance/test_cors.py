@@ -68,7 +68,7 @@ def answers(tus: Client, origin: str) -> dict[str, Answer]:
         "404 get": tus.get(UNKNOWN, own),
         "404 patch": tus.patch(UNKNOWN, 0, b"1", own),
         "404 path": tus.get("/elsewhere", own),
-        "404 root": tus.get("/", own),
+        "404 nowhere": tus.get("/nowhere", own),
         "404 deeper": tus.post({**own, "Upload-Length": "5"}, path="/files/x/y"),
         "405 post": tus.post({**own, "Upload-Length": "5"}, path=half),
         "405 get": tus.get("/files", own),

@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.accounts import PASSWORD, command, register, sign_in
 from tests.e2e.relay import Relay
 from tests.e2e.samples import MEGABYTE, Sample, make_sample
-from tests.e2e.wire import all_stored, assert_holds, create, poll, request, stored_hash
+from tests.e2e.wire import all_stored, assert_holds, create, downloaded_hash, poll, request, stored_hash
 from tests.serving import Server, serving
 
 pytestmark = pytest.mark.e2e
@@ -149,18 +149,17 @@ def test_an_upload_goes_on_when_the_server_is_back(area: Path, open_server: Serv
     assert_holds(open_server, out.strip(), large.size, large.sha256)
 
 
-def test_several_files_at_a_time(area: Path, open_server: Server, medium: Sample, small: Sample) -> None:
+def test_several_files_at_a_time(area: Path, server: Server, medium: Sample, small: Sample) -> None:
     empty = make_sample(area / "empty.iso", 0)
     samples = {str(sample.path): sample for sample in (medium, small, empty)}
-    said = Client(area / "home", open_server.url).run(
+    said = Client(area / "home", server.url).run(
         "upload", "--json", "--parallel", 2, "--chunk-size", "1MiB", *samples, medium.path
     )
 
     told = [json.loads(line) for line in said.splitlines()]
     assert {one["file"] for one in told} == set(samples)
-    assert len(all_stored(open_server)) == len(samples)
     for one in told:
-        assert_holds(open_server, one["url"], samples[one["file"]].size, samples[one["file"]].sha256)
+        assert downloaded_hash(server, one["url"]) == samples[one["file"]].sha256
 
 
 def test_what_goes_wrong_with_one_file_does_not_stop_the_others(area: Path, medium: Sample, small: Sample) -> None:
@@ -173,8 +172,8 @@ def test_what_goes_wrong_with_one_file_does_not_stop_the_others(area: Path, medi
         assert_holds(server, out.strip(), small.size, small.sha256)
 
 
-def test_a_second_run_beside_the_first_is_refused(area: Path, open_server: Server, medium: Sample) -> None:
-    with Relay(open_server.port, up=10 * MEGABYTE, then="hold") as network:
+def test_a_second_run_beside_the_first_is_refused(area: Path, server: Server, medium: Sample) -> None:
+    with Relay(server.port, up=10 * MEGABYTE, then="hold") as network:
         client = Client(area / "home", network.url)
         with client.start("upload", medium.path) as first:
             assert network.happened.wait(TIMEOUT)
@@ -184,13 +183,13 @@ def test_a_second_run_beside_the_first_is_refused(area: Path, open_server: Serve
             network.released.set()
             out, _ = first.communicate(timeout=TIMEOUT)
 
-    assert_holds(open_server, out.strip(), medium.size, medium.sha256)
+    assert_holds(server, out.strip(), medium.size, medium.sha256)
 
 
-def test_a_file_that_changes_meanwhile_is_refused(area: Path, open_server: Server) -> None:
+def test_a_file_that_changes_meanwhile_is_refused(area: Path, server: Server) -> None:
     sample = make_sample(area / "log.bin", 40 * MEGABYTE)
     with (
-        Relay(open_server.port, up=10 * MEGABYTE, then="hold") as network,
+        Relay(server.port, up=10 * MEGABYTE, then="hold") as network,
         Client(area / "home", network.url).start("upload", sample.path) as upload,
     ):
         assert network.happened.wait(TIMEOUT)
@@ -205,8 +204,8 @@ def test_a_file_that_changes_meanwhile_is_refused(area: Path, open_server: Serve
     )
 
 
-def test_restart_begins_anew_and_so_does_other_metadata(area: Path, open_server: Server, small: Sample) -> None:
-    client = Client(area / "home", open_server.url)
+def test_restart_begins_anew_and_so_does_other_metadata(area: Path, server: Server, small: Sample) -> None:
+    client = Client(area / "home", server.url)
     first = client.run("upload", small.path)
 
     assert client.run("upload", small.path) == first
@@ -214,27 +213,25 @@ def test_restart_begins_anew_and_so_does_other_metadata(area: Path, open_server:
     again = client.run("upload", small.path, "--restart")
     assert again != first
     assert client.run("upload", small.path) == again
-    assert {listed["name"] for listed in listed_by(client)} == {"small.bin", "other.bin"}
+    assert {"small.bin", "other.bin"} <= {listed["name"] for listed in listed_by(client)}
 
 
-def test_what_was_removed_from_the_server_is_sent_again(area: Path, open_server: Server, small: Sample) -> None:
-    client = Client(area / "home", open_server.url)
+def test_what_was_removed_from_the_server_is_sent_again(area: Path, server: Server, small: Sample) -> None:
+    client = Client(area / "home", server.url)
     first = client.told("upload", small.path)
-    assert request(open_server, "DELETE", first["url"], {}).status == 204
+    assert request(server, "DELETE", first["url"], {}).status == 204
     second = client.told("upload", small.path)
 
     assert second["resumed_from"] == 0
-    assert_holds(open_server, second["url"], small.size, small.sha256)
+    assert_holds(server, second["url"], small.size, small.sha256)
 
 
-def test_bars_with_speed_on_a_terminal_and_urls_on_standard_output(
-    area: Path, open_server: Server, medium: Sample
-) -> None:
-    client = Client(area / "home", open_server.url)
+def test_bars_with_speed_on_a_terminal_and_urls_on_standard_output(area: Path, server: Server, medium: Sample) -> None:
+    client = Client(area / "home", server.url)
     client.environment |= {"TERM": "xterm", "COLUMNS": "120"}
     near, far = pty.openpty()
     with (
-        Relay(open_server.port, up=20 * MEGABYTE, then="hold") as network,
+        Relay(server.port, up=20 * MEGABYTE, then="hold") as network,
         client.start("upload", medium.path, stderr=far) as upload,
     ):
         os.close(far)
@@ -250,7 +247,7 @@ def test_bars_with_speed_on_a_terminal_and_urls_on_standard_output(
     assert upload.returncode == 0
     assert b"medium.bin" in shown
     assert b"/40.0 MB" in shown
-    assert_holds(open_server, out.strip(), medium.size, medium.sha256)
+    assert_holds(server, out.strip(), medium.size, medium.sha256)
 
 
 def read_terminal(descriptor: int) -> bytes:
@@ -304,8 +301,9 @@ def test_what_cannot_be_is_one_line(accounts: Server, area: Path, small: Sample)
         assert stranger.complaint(*arguments) == "The token is malformed"
     assert anybody.complaint("upload", small.path) == f"small.bin: {wanted}"
     assert stranger.complaint("upload", small.path) == "small.bin: The token is malformed"
-    assert client.complaint("upload", small.path).startswith("small.bin: ")
-    assert "daily" in client.complaint("upload", small.path)
+    assert client.complaint("upload", small.path) == (
+        "small.bin: At most 1000000 bytes may be uploaded in a day, and 0 are taken"
+    )
     assert "'nothing.iso' does not exist" in client.complaint("upload", "nothing.iso")
     assert client.complaint("download", "0" * 32) == "No such upload"
     assert "User name or password is wrong" in anybody.complaint("ls", "--user", "admin", given="wrong password\n")
@@ -367,8 +365,8 @@ def test_a_download_goes_on_after_the_connection_was_cut(area: Path, open_server
     assert hash_of(client.home / "here.bin") == large.sha256
 
 
-def test_a_download_writes_over_nothing_unless_told_so(area: Path, open_server: Server, small: Sample) -> None:
-    client = Client(area / "home", open_server.url)
+def test_a_download_writes_over_nothing_unless_told_so(area: Path, server: Server, small: Sample) -> None:
+    client = Client(area / "home", server.url)
     url = client.run("upload", small.path)
     (client.home / "small.bin").write_text("mine")
 
@@ -380,17 +378,19 @@ def test_a_download_writes_over_nothing_unless_told_so(area: Path, open_server: 
 
 
 @pytest.mark.parametrize("name", ["../../evil.bin", "/etc/evil.bin", "..\\evil.bin", ".evil.bin"])
-def test_a_download_stays_in_its_directory(area: Path, open_server: Server, small: Sample, name: str) -> None:
-    client = Client(area / "home", open_server.url)
+def test_a_download_stays_in_its_directory(area: Path, server: Server, small: Sample, name: str) -> None:
+    client = Client(area / "home", server.url)
     url = client.run("upload", small.path, "--metadata", f"filename={name}")
 
     assert client.run("download", url) == "evil.bin"
     assert hash_of(client.home / "evil.bin") == small.sha256
 
 
-def test_an_unfinished_upload_is_no_download(area: Path, open_server: Server) -> None:
-    client = Client(area / "home", open_server.url)
-    client.complaint("download", create(open_server, 5))
+def test_an_unfinished_upload_is_no_download(area: Path, server: Server) -> None:
+    client = Client(area / "home", server.url)
+    path = create(server, 5)
+
+    assert client.complaint("download", path).startswith("The upload")
 
     assert [path for path in client.home.iterdir() if path.is_file()] == []
 
@@ -421,8 +421,8 @@ def test_watching_through_a_restart_of_the_server_misses_nothing(
     assert [event["data"]["name"] for event in seen] == ["small.bin"] * 2 + ["medium.bin"] * 2 + ["small.bin"] * 2
 
 
-def test_watching_for_people(area: Path, open_server: Server, small: Sample) -> None:
-    client = Client(area / "home", open_server.url)
+def test_watching_for_people(area: Path, server: Server, small: Sample) -> None:
+    client = Client(area / "home", server.url)
     upload_id = client.run("upload", small.path).rpartition("/")[2]
     with client.start("watch", "--after", 0, "--upload", upload_id, "--type", "completed") as watch:
         assert watch.stdout

@@ -92,7 +92,15 @@ class Line:
         if not up:
             pair.end()
         threading.Thread(target=self._send, args=(pair,), daemon=True).start()
-        threading.Thread(target=pair.receive, daemon=True).start()
+        threading.Thread(target=self._receive, args=(pair,), daemon=True).start()
+
+    def _receive(self, pair: "_Pair") -> None:
+        """Pass on what the server sends."""
+        with pair.until_its_end():
+            while piece := pair.server.recv(PIECE):
+                pair.browser.sendall(piece)
+        with self._change:
+            self._change.notify_all()
 
     def _send(self, pair: "_Pair") -> None:
         """Pass on what the browser sends."""
@@ -107,7 +115,7 @@ class Line:
 
     def _await_turn(self, pair: "_Pair") -> None:
         def goes_on() -> bool:
-            return self._hold_after is None or pair.sent < self._hold_after
+            return self._hold_after is None or pair.sent < self._hold_after or pair.ended
 
         with self._change:
             if not goes_on():
@@ -135,16 +143,12 @@ class _Pair:
         self.browser = browser
         self.server = server
         self.sent = 0
+        self.ended = False
         self._open = 2
-
-    def receive(self) -> None:
-        """Pass on what the server sends."""
-        with self.until_its_end():
-            while piece := self.server.recv(PIECE):
-                self.browser.sendall(piece)
 
     def end(self) -> None:
         """End both."""
+        self.ended = True
         for side in (self.browser, self.server):
             with contextlib.suppress(OSError):  # It may have ended by itself.
                 side.shutdown(socket.SHUT_RDWR)

@@ -1,12 +1,14 @@
 """What people do on the page, by the roles and names that they find there."""
 
+import base64
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, Page, expect
-from tests.e2e.accounts import PASSWORD
+from tests.e2e.accounts import PASSWORD, User
 from tests.e2e.samples import Sample
-from tests.e2e.wire import poll, stored, stored_hash
+from tests.e2e.wire import create, patch, poll, stored, stored_hash
 from tests.serving import Server
 from tests.web.browser import Visit
 
@@ -55,3 +57,14 @@ def expect_uploaded(server: Server, visit: Visit, sample: Sample, *, within: flo
 def expect_removed(server: Server, path: str) -> None:
     """Wait until nothing of an upload is on the disk."""
     poll(lambda: not stored(server, path).exists())
+
+
+def put(server: Server, user: User | None, name: str, data: bytes, *, length: int | None = None) -> str:
+    """Upload from elsewhere: bytes of a user's, or of a file that stays unfinished if its length is greater."""
+    encoded = base64.b64encode(name.encode()).decode()
+    headers = {} if user is None else user.bearer
+    size = len(data) if length is None else length
+    path = create(server, size, {**headers, "Upload-Metadata": f"filename {encoded}"})
+    if data:
+        assert patch(server, path, 0, data, headers).status == 204
+    return urlsplit(path).path

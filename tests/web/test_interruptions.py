@@ -14,8 +14,6 @@ from tests.web.steps import choose, expect_state, expect_uploaded, row, sign_in
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-MIDDLE = 150_000_000
-
 
 @pytest.fixture
 def server(area: Path) -> Iterator[Server]:

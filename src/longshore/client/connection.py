@@ -151,9 +151,14 @@ def _failure(answer: httpx.Response) -> ClientError:
     if answer.is_redirect:
         return Refused(f"the server redirects to {printable(answer.headers.get('location', ''))}: use that", status)
     message = _detail(answer) or f"the server answers {status} to {answer.request.method} {printable(answer.url.path)}"
-    if status in _PASSING or status >= 500:
+    if status >= 500 or (status in _PASSING and not _is_unfinished(answer)):
         return Passing(message, _retry_after(answer))
     return Refused(message, status)
+
+
+def _is_unfinished(answer: httpx.Response) -> bool:
+    """Whether a file was asked for that is still being sent, which may take for ever. tus has other uses for 409."""
+    return answer.status_code == 409 and answer.request.method == "GET"
 
 
 def _detail(answer: httpx.Response) -> str:

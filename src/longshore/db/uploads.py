@@ -18,7 +18,7 @@ from longshore.db.statements import in_pieces
 from longshore.events import UploadEvent
 from longshore.ports import Clock
 from longshore.ports.quotas import Quotas, Usage
-from longshore.protocol.metadata import file_name, media_type
+from longshore.protocol.metadata import name_and_type
 from longshore.protocol.upload import State, Upload
 
 _INSERT: Final = Direct(statements.INSERT)
@@ -282,8 +282,8 @@ def _new_row(upload: Upload, now: datetime) -> dict[str, Any]:
 
 def _named(metadata: str) -> dict[str, str]:
     """What lists know of a file: the columns that come of its metadata."""
-    name = file_name(metadata) if metadata else ""
-    return {"name": name, "name_key": name.casefold(), "media_type": media_type(metadata).lower() if metadata else ""}
+    name, media_type = name_and_type(metadata) if metadata else ("", "")
+    return {"name": name, "name_key": name.casefold(), "media_type": media_type.lower()}
 
 
 def _renamed(metadata: str) -> dict[str, str]:

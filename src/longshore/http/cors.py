@@ -1,6 +1,6 @@
 """Cross-origin resource sharing for browsers: every tus header allowed and exposed, no cookies involved."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +19,10 @@ _REQUEST_HEADERS = (
     "X-HTTP-Method-Override",
     "X-Request-ID",
     "X-Requested-With",
+    "Range",
+    "If-Range",
+    "If-None-Match",
+    "Last-Event-ID",
 )
 
 _RESPONSE_HEADERS = (
@@ -36,6 +40,10 @@ _RESPONSE_HEADERS = (
     "Tus-Checksum-Algorithm",
     "Content-Disposition",
     "Content-Length",
+    "Content-Range",
+    "Accept-Ranges",
+    "ETag",
+    "Last-Modified",
     "Retry-After",
     "WWW-Authenticate",
     "X-Request-ID",
@@ -66,7 +74,7 @@ class Cors:
 
         async def send_with_cors(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *added]
+                message["headers"] = _joined(message.get("headers", []), added)
             await send(message)
 
         await self._app(scope, receive, send_with_cors)
@@ -81,6 +89,14 @@ class Cors:
         if scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             return [*allowed, *_PREFLIGHT]
         return [*allowed, _EXPOSED]
+
+
+def _joined(fields: Iterable[tuple[bytes, bytes]], added: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Both, with one Vary that says everything."""
+    varying = [value for name, value in [*fields, *added] if name == b"vary"]
+    if len(varying) < 2:
+        return [*fields, *added]
+    return [*(field for field in [*fields, *added] if field[0] != b"vary"), (b"vary", b", ".join(varying))]
 
 
 _EXPOSED = (b"access-control-expose-headers", ", ".join(_RESPONSE_HEADERS).encode())

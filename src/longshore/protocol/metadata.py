@@ -64,7 +64,7 @@ def _decode(key: str, value: str) -> bytes:
 
 def given_name(raw: str) -> bytes:
     """The file's name, or path, as the client gave it: the value of `filename`, else of `name`, else nothing."""
-    return _first(raw, _NAME_KEYS)
+    return _first(_pairs(raw), _NAME_KEYS)
 
 
 def last_component(path: str) -> str:
@@ -74,13 +74,29 @@ def last_component(path: str) -> str:
 
 def file_name(raw: str) -> str:
     """The last component of the given name without what is not printable, for people; empty when there is none."""
-    last = last_component(given_name(raw).decode("utf-8", "replace"))
-    return "".join(char for char in last if char.isprintable()).strip(" .")[:MAX_NAME]
+    return _file_name(_pairs(raw))
 
 
 def media_type(raw: str) -> str:
     """The media type that the client gave, if it is one without parameters; else empty."""
-    given = _first(raw, _TYPE_KEYS).decode("utf-8", "replace")
+    return _media_type(_pairs(raw))
+
+
+def name_and_type(raw: str) -> tuple[str, str]:
+    """Both of them, for half the work."""
+    pairs = _pairs(raw)
+    return _file_name(pairs), _media_type(pairs)
+
+
+def _file_name(pairs: Mapping[str, bytes]) -> str:
+    name = last_component(_first(pairs, _NAME_KEYS).decode("utf-8", "replace"))
+    if not name.isprintable():
+        name = "".join(char for char in name if char.isprintable())
+    return name.strip(" .")[:MAX_NAME]
+
+
+def _media_type(pairs: Mapping[str, bytes]) -> str:
+    given = _first(pairs, _TYPE_KEYS).decode("utf-8", "replace")
     return given if _MEDIA_TYPE.fullmatch(given) else ""
 
 
@@ -91,8 +107,7 @@ def renamed(raw: str, name: str) -> str:
     return format_metadata(pairs | dict.fromkeys(keys, name.encode()))
 
 
-def _first(raw: str, keys: Sequence[str]) -> bytes:
-    pairs = _pairs(raw)
+def _first(pairs: Mapping[str, bytes], keys: Sequence[str]) -> bytes:
     return next((pairs[key] for key in keys if pairs.get(key)), b"")
 
 

@@ -142,9 +142,36 @@ EVERY_COMMAND = [
 ]
 
 
+CLIENT_COMMANDS = ["upload", "ls", "download", "watch"]
+"""Those that work on a server, wherever it is, and not on a data dir."""
+
+
 def test_every_command_is_known_to_the_tests_below() -> None:
     named = {tuple(command.split()[: 1 if command == "serve" else 2]) for command in EVERY_COMMAND}
-    assert set(paths(longshore)) == named
+    assert set(paths(longshore)) == named | {(command,) for command in CLIENT_COMMANDS}
+
+
+@pytest.mark.parametrize("command", CLIENT_COMMANDS)
+def test_every_client_command_has_help_that_names_the_server(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert main([command, "--help"]) == 0
+    output = capsys.readouterr()
+    assert output.out.startswith(f"Usage: longshore {command} ")
+    assert "--url" in output.out
+    assert "LONGSHORE_TOKEN" in output.out
+    assert output.err == ""
+
+
+def test_a_client_s_variables_are_no_strangers(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("LONGSHORE_URL", "https://files.example.org/files/")
+    monkeypatch.setenv("LONGSHORE_TOKEN", "secret")
+    assert main(["db", "current", "--data-dir", str(tmp_path / "new")]) == 0
+    assert caplog.text == ""
+    assert capsys.readouterr().err == ""
 
 
 def paths(group: click.Group) -> Iterator[tuple[str, ...]]:

@@ -14,6 +14,7 @@ from longshore.protocol.metadata import (
     given_name,
     last_component,
     media_type,
+    name_and_type,
     parse_metadata,
     renamed,
 )
@@ -190,6 +191,7 @@ def test_a_name_for_people_is_safe_whatever_was_given(pairs: dict[str, bytes], n
 )
 def test_the_media_type_is_one_or_nothing(pairs: dict[str, bytes], found: str) -> None:
     assert media_type(format_metadata(pairs)) == found
+    assert name_and_type(format_metadata(pairs | {"name": b"a/b"})) == ("b", found)
 
 
 @pytest.mark.parametrize(

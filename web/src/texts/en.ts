@@ -204,7 +204,7 @@ export const en = {
       label: "Files",
       loading: "Loading the files",
       name: "Name",
-      size: "Size and type",
+      size: "Size",
       added: "Added",
       actions: "Actions",
       shown: (number: number, more: boolean): string => (more ? `${files(number)}, and more` : files(number)),
@@ -220,7 +220,6 @@ export const en = {
       nothingFound: "Nothing found",
       tryElse: "No file is like that. Try another name, or fewer filters.",
       failed: "The files cannot be shown",
-      goesOn: "They come as soon as the server answers again.",
     },
     row: {
       download: (name: string): string => `Download ${name}`,
@@ -239,10 +238,10 @@ export const en = {
     remove: {
       title: "Delete this file?",
       text: (name: string, bytes: number): string =>
-        `${name} (${size(bytes)}) is deleted for everybody. This cannot be undone.`,
+        `${name} (${size(bytes)}) will be deleted for everybody. This cannot be undone.`,
       unfinishedTitle: "Delete this unfinished upload?",
       unfinishedText: (name: string, bytes: number): string =>
-        `${size(bytes)} of ${name} have arrived and are deleted. This cannot be undone.`,
+        `${size(bytes)} of ${name} have arrived and will be deleted. This cannot be undone.`,
       confirm: "Delete",
       busy: "Deleting",
       done: (name: string): string => `${name} is deleted.`,
@@ -262,7 +261,7 @@ export const en = {
         length === null ? size(bytes) : `${size(bytes)} of ${size(length)}`,
       speed: "Speed",
       size: "Size",
-      exact: (bytes: number): string => `${size(bytes)} (${count(bytes)} bytes)`,
+      exact: (bytes: number): string => (bytes < 1000 ? size(bytes) : `${size(bytes)} (${count(bytes)} bytes)`),
       type: "Type",
       unknown: "Not known",
       owner: "Owner",
@@ -279,7 +278,6 @@ export const en = {
         terminated: "Deleted",
         expired: "Expired",
         rejected: "Refused",
-        renamed: "Renamed",
       } as Record<string, string>,
       resume: "To go on with it, choose the same file again on the upload page, in the browser it was sent from.",
       download: "Download",

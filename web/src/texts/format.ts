@@ -24,7 +24,7 @@ export function speed(bytesPerSecond: number): string {
 
 /** Seconds, coarser the longer: `45 s`, `12 min`, `3 h 20 min`. */
 export function duration(seconds: number): string {
-  if (seconds < 60) return `${Math.max(1, Math.round(seconds))}\u00a0s`;
+  if (Math.round(seconds) < 60) return `${Math.max(1, Math.round(seconds))}\u00a0s`;
   const minutes = Math.round(seconds / 60);
   if (minutes < 60) return `${minutes}\u00a0min`;
   const hours = Math.floor(minutes / 60);

@@ -1,0 +1,193 @@
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from tests.e2e.accounts import PASSWORD, User
+from tests.e2e.accounts import sign_in as get_token
+from tests.e2e.samples import Sample
+from tests.e2e.wire import all_stored, create, patch
+from tests.serving import Server, serving
+from tests.web.browser import Visit
+from tests.web.conftest import Visiting
+from tests.web.steps import expect_removed, put, sign_in
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path / "data", auth="local", admin_password=PASSWORD) as running:
+        yield running
+        for file in all_stored(running):
+            file.unlink()
+
+
+@pytest.fixture
+def admin(server: Server) -> User:
+    return get_token(server)
+
+
+@pytest.fixture
+def visit(server: Server, admin: User, visiting: Visiting) -> Visit:
+    return visiting(server.origin)
+
+
+def open_files(visit: Visit, query: str = "") -> Page:
+    """Sign in, and look at the files."""
+    return sign_in(visit, path=f"/#/files{query}")
+
+
+def file(page: Page, name: str) -> Locator:
+    """A file's row."""
+    return page.get_by_role("table", name="Files").get_by_role("row").filter(has=page.get_by_role("link", name=name))
+
+
+def expect_names(page: Page, *names: str) -> None:
+    """Wait until the list is these files, in this order."""
+    expect(page.get_by_role("table", name="Files").get_by_role("link")).to_have_text(list(names))
+
+
+def test_an_empty_list_says_what_to_do(visit: Visit) -> None:
+    page = open_files(visit)
+    expect(page.get_by_role("heading", name="No files yet")).to_be_visible()
+    page.get_by_role("link", name="Upload files").click()
+    expect(page.get_by_role("button", name="Choose files")).to_be_visible()
+
+
+def test_who_when_size_and_type_are_shown(server: Server, admin: User, visit: Visit) -> None:
+    put(server, admin, "report.pdf", b"%PDF-1.7\n" + bytes(1_500_000))
+    page = open_files(visit)
+    shown = file(page, "report.pdf")
+    expect(shown).to_contain_text(re.compile(r"1\.5\sMB"))
+    expect(shown).to_contain_text("PDF")
+    expect(shown).to_contain_text("admin")
+    expect(page.get_by_role("region", name="Your quotas")).to_contain_text(re.compile(r"10\sGB of 10\sGB left"))
+
+
+def test_a_download_by_link_is_the_file(
+    server: Server, admin: User, visit: Visit, medium: Sample, tmp_path: Path
+) -> None:
+    put(server, admin, "medium.bin", medium.read())
+    page = open_files(visit)
+    with page.expect_download() as downloading:
+        page.get_by_role("button", name="Download medium.bin").click()
+    assert downloading.value.suggested_filename == "medium.bin"
+    downloading.value.save_as(tmp_path / "saved.bin")
+    with (tmp_path / "saved.bin").open("rb") as saved:
+        assert hashlib.file_digest(saved, "sha256").hexdigest() == medium.sha256
+    assert admin.access_token not in downloading.value.url
+    (tmp_path / "saved.bin").unlink()
+
+
+def test_a_file_is_renamed_where_it_stands(server: Server, admin: User, visit: Visit) -> None:
+    path = put(server, admin, "draft.txt", b"a text")
+    page = open_files(visit)
+    page.get_by_role("button", name="Rename draft.txt").click()
+    page.get_by_role("textbox", name="New name: draft.txt").fill("final.txt")
+    page.keyboard.press("Enter")
+    expect_names(page, "final.txt")
+    expect(page.get_by_role("button", name="Rename final.txt")).to_be_focused()
+
+    page.get_by_role("link", name="final.txt").click()
+    details = page.get_by_role("dialog", name="File details")
+    expect(details.get_by_role("region", name="History")).to_contain_text("Renamed")
+    assert path.rpartition("/")[2] in page.url
+
+
+def test_renaming_can_be_left(server: Server, admin: User, visit: Visit) -> None:
+    put(server, admin, "kept.txt", b"a text")
+    page = open_files(visit)
+    page.get_by_role("button", name="Rename kept.txt").click()
+    page.get_by_role("textbox", name="New name: kept.txt").fill("other.txt")
+    page.keyboard.press("Escape")
+    expect_names(page, "kept.txt")
+    expect(page.get_by_role("button", name="Rename kept.txt")).to_be_focused()
+
+
+def test_a_file_is_deleted_once_that_is_confirmed(server: Server, admin: User, visit: Visit) -> None:
+    path = put(server, admin, "unwanted.txt", b"a text")
+    put(server, admin, "wanted.txt", b"another one")
+    page = open_files(visit)
+    page.get_by_role("button", name="Delete unwanted.txt").click()
+    page.get_by_role("dialog", name="Delete this file?").get_by_role("button", name="Cancel").click()
+    expect_names(page, "wanted.txt", "unwanted.txt")
+
+    page.get_by_role("button", name="Delete unwanted.txt").click()
+    page.get_by_role("dialog", name="Delete this file?").get_by_role("button", name="Delete").click()
+    expect_names(page, "wanted.txt")
+    expect(page.get_by_role("region", name="Notices")).to_contain_text("unwanted.txt is deleted.")
+    expect_removed(server, path)
+
+
+def test_details_have_the_checksum_and_the_history(server: Server, admin: User, visit: Visit) -> None:
+    data = os.urandom(100_000)
+    put(server, admin, "data.bin", data)
+    page = open_files(visit)
+    page.get_by_role("link", name="data.bin").click()
+    details = page.get_by_role("dialog", name="File details")
+    expect(details).to_contain_text("100,000 bytes")
+    expect(details).to_contain_text("admin (you)")
+    expect(details.get_by_role("region", name="History").get_by_role("listitem")).to_have_text(
+        [re.compile("Added"), re.compile("Finished")]
+    )
+    address = page.url
+
+    page.keyboard.press("Escape")
+    expect(details).to_have_count(0)
+    expect(page.get_by_role("link", name="data.bin")).to_be_focused()
+    page.goto("about:blank")
+    page.goto(address)
+    expect(details).to_contain_text("100,000 bytes")
+
+
+def test_the_list_is_searched_sorted_and_filtered(server: Server, admin: User, visit: Visit) -> None:
+    put(server, admin, "apples.csv", b"1,2,3\n" * 3)
+    put(server, admin, "Pears.txt", b"green pears\n" * 10)
+    put(server, admin, "apple pie.txt", b"recipe\n" * 1000)
+    put(server, admin, "unfinished apple.txt", b"half", length=100_000)
+    page = open_files(visit)
+    expect_names(page, "unfinished apple.txt", "apple pie.txt", "Pears.txt", "apples.csv")
+    expect(file(page, "unfinished apple.txt")).to_contain_text("Unfinished, 0 % arrived")
+
+    page.get_by_role("button", name="Size and type").click()
+    expect_names(page, "unfinished apple.txt", "apple pie.txt", "Pears.txt", "apples.csv")
+    expect(page.get_by_role("columnheader", name="Size and type")).to_have_attribute("aria-sort", "descending")
+    page.get_by_role("button", name="Name", exact=True).click()
+    expect_names(page, "apple pie.txt", "apples.csv", "Pears.txt", "unfinished apple.txt")
+
+    page.get_by_role("combobox", name="State").select_option("Finished")
+    page.get_by_role("searchbox", name="Search by name").fill("APPLE")
+    expect_names(page, "apple pie.txt", "apples.csv")
+    page.reload()
+    expect_names(page, "apple pie.txt", "apples.csv")
+
+    page.get_by_role("searchbox", name="Search by name").fill("nothing of that name")
+    expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    page.get_by_role("button", name="Clear the filters").click()
+    expect_names(page, "apple pie.txt", "apples.csv", "Pears.txt", "unfinished apple.txt")
+
+
+def test_a_long_list_comes_in_pages(server: Server, admin: User, visit: Visit) -> None:
+    for number in range(60):
+        put(server, admin, f"{number:02}.txt", b"")
+    page = open_files(visit, "?sort=name")
+    links = page.get_by_role("table", name="Files").get_by_role("link")
+    expect(links).to_have_count(50)
+    page.get_by_role("button", name="Show more").click()
+    expect_names(page, *(f"{number:02}.txt" for number in range(60)))
+    expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+
+
+def test_the_progress_of_an_upload_elsewhere_is_shown(server: Server, admin: User, visit: Visit) -> None:
+    page = open_files(visit)
+    expect(page.get_by_role("heading", name="No files yet")).to_be_visible()
+    path = put(server, admin, "growing.bin", bytes(1000), length=4000)
+    expect(file(page, "growing.bin")).to_contain_text("Unfinished, 25 % arrived")
+    assert patch(server, path, 1000, bytes(2000), admin.bearer).status == 204
+    expect(file(page, "growing.bin")).to_contain_text("Unfinished, 75 % arrived")
+    assert patch(server, path, 3000, bytes(1000), admin.bearer).status == 204
+    expect(page.get_by_role("button", name="Download growing.bin")).to_be_visible()

@@ -1,0 +1,94 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.e2e.accounts import PASSWORD, User, ask, register
+from tests.e2e.wire import request
+from tests.serving import Server, serving
+from tests.web.conftest import Visiting
+from tests.web.line import Line
+from tests.web.steps import choose, expect_state, put, sign_in
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data_dir = tmp_path_factory.mktemp("server") / "data"
+    with serving(data_dir, auth="local", admin_password=PASSWORD, registration="open") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ann(server: Server) -> User:
+    return register(server, "ann")
+
+
+@pytest.fixture(scope="module")
+def ben(server: Server) -> User:
+    return register(server, "ben")
+
+
+def expect_file(page: Page, name: str) -> None:
+    """Wait until a file is in the list."""
+    expect(page.get_by_role("table", name="Files").get_by_role("link", name=name)).to_be_visible()
+
+
+def test_a_colleague_sees_a_file_arrive(
+    server: Server, ann: User, ben: User, visiting: Visiting, tmp_path: Path
+) -> None:
+    there = sign_in(visiting(server.origin), "ben", "/#/files")
+    # Something of his own first, so that he is certainly listening.
+    put(server, ben, "from ben.txt", b"first")
+    expect_file(there, "from ben.txt")
+    (tmp_path / "from ann.txt").write_text("for everybody")
+    here = sign_in(visiting(server.origin), "ann")
+    choose(here, tmp_path / "from ann.txt")
+    expect_state(here, "from ann.txt", "done")
+
+    expect_file(there, "from ann.txt")
+    notices = there.get_by_role("region", name="Notices")
+    expect(notices).to_contain_text("ann uploaded from ann.txt.")
+    expect(here.get_by_role("region", name="Notices")).not_to_contain_text("from ann.txt")
+    # Nobody is told of what they did themselves.
+    expect(notices).not_to_contain_text("from ben.txt")
+    notices.get_by_role("button", name="Show").click()
+    expect(there.get_by_role("dialog", name="File details")).to_contain_text("from ann.txt")
+
+
+def test_what_is_renamed_and_deleted_elsewhere_changes_here(server: Server, ann: User, visiting: Visiting) -> None:
+    path = put(server, ann, "before.txt", b"a text")
+    upload = f"/api/uploads/{path.rpartition('/')[2]}"
+    page = sign_in(visiting(server.origin), "ben", "/#/files")
+    expect_file(page, "before.txt")
+    json = {**ann.bearer, "Content-Type": "application/json"}
+    assert request(server, "PATCH", upload, json, b'{"name": "after.txt"}').status == 200
+    expect_file(page, "after.txt")
+    assert request(server, "DELETE", upload, ann.bearer).status == 204
+    expect(page.get_by_role("link", name="after.txt")).to_have_count(0)
+
+
+def test_nothing_is_missed_while_the_server_is_out_of_reach(
+    server: Server, ann: User, ben: User, visiting: Visiting
+) -> None:
+    with Line(server) as line:
+        page = sign_in(visiting(line.origin), "ben", "/#/files")
+        put(server, ben, "from ben.txt", b"first")
+        expect_file(page, "from ben.txt")
+        line.cut()
+        expect(page.get_by_text("The server cannot be reached. Trying again until it can.")).to_be_visible()
+        put(server, ann, "meanwhile.txt", b"while he was away")
+        line.mend()
+        expect_file(page, "meanwhile.txt")
+        expect(page.get_by_role("region", name="Notices")).to_contain_text("ann uploaded meanwhile.txt.")
+        expect(page.get_by_text("The server cannot be reached.")).to_have_count(0)
+
+
+def test_what_others_have_not_finished_is_not_shown(server: Server, ann: User, ben: User, visiting: Visiting) -> None:
+    put(server, ann, "half.txt", b"half", length=100)
+    page = sign_in(visiting(server.origin), "ben", "/#/files")
+    put(server, ben, "whole.txt", b"whole")
+    expect_file(page, "whole.txt")
+    expect(page.get_by_role("link", name="half.txt")).to_have_count(0)
+    assert ask(server, "/api/uploads?name=half.txt", ben.bearer).body.count(b"half.txt") == 0
