@@ -289,25 +289,38 @@ def listed_by(client: Client, *options: object) -> list[dict[str, Any]]:
     return [json.loads(line) for line in client.run("ls", "--json", *options).splitlines()]
 
 
-def test_what_cannot_be_is_one_line(accounts: Server, area: Path, small: Sample) -> None:
-    ann = register(accounts, f"ann-{area.name.replace('_', '-')}"[:32])
-    anybody = Client(area / "anybody", accounts.url)
-    stranger = Client(area / "stranger", accounts.url, token="nonsense")
-    client = Client(area / "home", accounts.url, token=ann.access_token)
+@pytest.mark.parametrize(
+    ("token", "complaint"),
+    [
+        ("", "the server wants a token: use --user NAME, --token-file FILE or LONGSHORE_TOKEN"),
+        ("nonsense", "The token is malformed"),
+    ],
+)
+def test_no_token_and_a_wrong_one_are_one_line(
+    accounts: Server, area: Path, small: Sample, token: str, complaint: str
+) -> None:
+    client = Client(area / "home", accounts.url, token=token)
 
-    wanted = "the server wants a token: use --user NAME, --token-file FILE or LONGSHORE_TOKEN"
     for arguments in (("ls",), ("download", "0" * 32), ("watch",)):
-        assert anybody.complaint(*arguments) == wanted
-        assert stranger.complaint(*arguments) == "The token is malformed"
-    assert anybody.complaint("upload", small.path) == f"small.bin: {wanted}"
-    assert stranger.complaint("upload", small.path) == "small.bin: The token is malformed"
+        assert client.complaint(*arguments) == complaint
+    assert client.complaint("upload", small.path) == f"small.bin: {complaint}"
+
+
+def test_a_wrong_password_and_none_are_one_line(accounts: Server, area: Path) -> None:
+    client = Client(area / "home", accounts.url)
+
+    assert "User name or password is wrong" in client.complaint("ls", "--user", "admin", given="wrong password\n")
+    assert "no password" in client.complaint("ls", "--user", "admin")
+
+
+def test_what_cannot_be_is_one_line(accounts: Server, area: Path, small: Sample) -> None:
+    client = Client(area / "home", accounts.url, token=register(accounts, "ann").access_token)
+
     assert client.complaint("upload", small.path) == (
         "small.bin: At most 1000000 bytes may be uploaded in a day, and 0 are taken"
     )
     assert "'nothing.iso' does not exist" in client.complaint("upload", "nothing.iso")
     assert client.complaint("download", "0" * 32) == "No such upload"
-    assert "User name or password is wrong" in anybody.complaint("ls", "--user", "admin", given="wrong password\n")
-    assert "no password" in anybody.complaint("ls", "--user", "admin")
     assert "There is no type 'nonsense'" in client.complaint("watch", "--type", "nonsense")
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -181,18 +182,41 @@ def test_who_is_cut_off_again_and_again_hears_everything_once_and_in_order(serve
 
 
 def test_one_that_cannot_keep_up_is_told_to_come_back_and_resumes(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", fsync="never") as server, raw_subscriber(server) as slow:
+    with serving(tmp_path / "data", fsync="never", metrics="open") as server, raw_subscriber(server) as slow:
+        total: list[int] = []
         with subscribed(server) as lively, ThreadPoolExecutor(1) as pool:
-            hearing = pool.submit(hear_events, lively, 3000)
-            upload_many(server, 1500)
-            assert len(hearing.result()) == 3000
-        heard, code = read_to_the_end(slow)
+            hearing = pool.submit(hear_until_the_last, lively, total)
+            uploaded = 0
+            while subscribers_of(server) == 2:
+                assert uploaded < 10_000, "nobody is told that they are too slow"
+                upload_many(server, 50)
+                uploaded += 50
+            heard, code = read_to_the_end(slow)
+            total.append(2 * uploaded + 2)
+            upload_many(server, 1)
+            assert hearing.result() == list(range(1, total[0] + 1))
         assert code == 1013
         assert heard == list(range(1, len(heard) + 1))
-        assert len(heard) < 3000
+        assert len(heard) < total[0]
         with subscribed(server, f"?after={heard[-1]}") as ws:
-            rest = hear_events(ws, 3000 - len(heard))
-        assert heard + [int(told["id"]) for told in rest] == list(range(1, 3001))
+            rest = hear_events(ws, total[0] - len(heard))
+        assert [int(told["id"]) for told in rest] == list(range(len(heard) + 1, total[0] + 1))
+
+
+def hear_until_the_last(ws: ClientConnection, total: list[int]) -> list[int]:
+    """The ids of all events; how many there are is known only later."""
+    heard: list[int] = []
+    while not total or len(heard) < total[0]:
+        heard += [int(told["id"]) for told in hear_events(ws, 1)]
+    return heard
+
+
+def subscribers_of(server: Server) -> int:
+    """How many connections the server tells of events."""
+    said = ask(server, "/metrics").body.decode()
+    found = re.search(r"^longshore_hub_subscribers (\S+)$", said, re.MULTILINE)
+    assert found is not None, said
+    return int(float(found[1]))
 
 
 def upload_many(server: Server, count: int) -> None:

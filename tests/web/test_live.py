@@ -38,12 +38,12 @@ def expect_file(page: Page, name: str) -> None:
 def test_a_colleague_sees_a_file_arrive(
     server: Server, ann: User, ben: User, visiting: Visiting, tmp_path: Path
 ) -> None:
-    there = sign_in(visiting(server.origin), "ben", "/#/files")
+    there = sign_in(visiting(server.origin), ben.name, "/#/files")
     # Something of his own first, so that he is certainly listening.
     put(server, ben, "from ben.txt", b"first")
     expect_file(there, "from ben.txt")
     (tmp_path / "from ann.txt").write_text("for everybody")
-    here = sign_in(visiting(server.origin), "ann")
+    here = sign_in(visiting(server.origin), ann.name)
     choose(here, tmp_path / "from ann.txt")
     expect_state(here, "from ann.txt", "done")
 
@@ -57,23 +57,19 @@ def test_a_colleague_sees_a_file_arrive(
     expect(there.get_by_role("dialog", name="File details")).to_contain_text("from ann.txt")
 
 
-def test_what_is_renamed_and_deleted_elsewhere_changes_here(server: Server, ann: User, visiting: Visiting) -> None:
-    path = put(server, ann, "before.txt", b"a text")
-    upload = f"/api/uploads/{path.rpartition('/')[2]}"
-    page = sign_in(visiting(server.origin), "ben", "/#/files")
-    expect_file(page, "before.txt")
-    json = {**ann.bearer, "Content-Type": "application/json"}
-    assert request(server, "PATCH", upload, json, b'{"name": "after.txt"}').status == 200
-    expect_file(page, "after.txt")
-    assert request(server, "DELETE", upload, ann.bearer).status == 204
-    expect(page.get_by_role("link", name="after.txt")).to_have_count(0)
+def test_what_is_deleted_elsewhere_goes_here(server: Server, ann: User, ben: User, visiting: Visiting) -> None:
+    path = put(server, ann, "for a while.txt", b"a text")
+    page = sign_in(visiting(server.origin), ben.name, "/#/files")
+    expect_file(page, "for a while.txt")
+    assert request(server, "DELETE", path, ann.bearer).status == 204
+    expect(page.get_by_role("link", name="for a while.txt")).to_have_count(0)
 
 
 def test_nothing_is_missed_while_the_server_is_out_of_reach(
     server: Server, ann: User, ben: User, visiting: Visiting
 ) -> None:
     with Line(server) as line:
-        page = sign_in(visiting(line.origin), "ben", "/#/files")
+        page = sign_in(visiting(line.origin), ben.name, "/#/files")
         put(server, ben, "from ben.txt", b"first")
         expect_file(page, "from ben.txt")
         line.cut()
@@ -87,7 +83,7 @@ def test_nothing_is_missed_while_the_server_is_out_of_reach(
 
 def test_what_others_have_not_finished_is_not_shown(server: Server, ann: User, ben: User, visiting: Visiting) -> None:
     put(server, ann, "half.txt", b"half", length=100)
-    page = sign_in(visiting(server.origin), "ben", "/#/files")
+    page = sign_in(visiting(server.origin), ben.name, "/#/files")
     put(server, ben, "whole.txt", b"whole")
     expect_file(page, "whole.txt")
     expect(page.get_by_role("link", name="half.txt")).to_have_count(0)

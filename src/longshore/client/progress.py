@@ -109,5 +109,4 @@ def _progress() -> "Progress":
         transient=True,
         # What is printed comes above the bars, where both are on the terminal; else it is none of their business.
         redirect_stdout=sys.stdout.isatty(),
-        redirect_stderr=False,
     )

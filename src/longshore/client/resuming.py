@@ -52,8 +52,7 @@ class Entry:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    @property
-    def url(self) -> str | None:
+    def read(self) -> str | None:
         """The URL, if there is one and all of it was written."""
         written = os.pread(self._descriptor, _LONGEST_URL, 0).decode("utf-8", "replace")
         return written[:-1] if written.startswith("http") and written.endswith("\n") else None

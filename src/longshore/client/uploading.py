@@ -142,7 +142,7 @@ class _Sending:
 
     def _resume_or_create(self) -> int:
         """Find out where to go on, or create the upload; return how much the server has."""
-        self._upload.url = self._entry.url
+        self._upload.url = self._entry.read()
         if self._upload.url is not None:
             with contextlib.suppress(AnotherFile):
                 try:

@@ -42,7 +42,7 @@ def script() -> Iterator[Script]:
             self.end_headers()
             self.wfile.write(told.body)
 
-        do_POST = do_HEAD = do_GET
+        do_POST = do_HEAD = do_GET  # noqa: N815 - http.server names them
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -133,5 +133,5 @@ def test_what_is_no_json_is_not_a_server_of_ours(script: Script, connection: Con
 
 @pytest.mark.parametrize("url", ["gopher://example.org/x", "http://[::1/x", "http://"])
 def test_what_is_no_url_is_told(connection: Connection, url: str) -> None:
-    with pytest.raises(ClientError, match="valid|not a URL"):
+    with pytest.raises(ClientError, match=r"valid|not a URL"):
         connection.request("GET", url)

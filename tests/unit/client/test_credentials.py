@@ -35,8 +35,8 @@ class Issuer:
             raise Passing("lost")
         return {"access_token": f"access-{number}", "refresh_token": f"refresh-{number}", "expires_in": 900}
 
-    def sign_in(self, password: str = "secret") -> SignIn:
-        return SignIn("ann", password, self.post, lambda: self.now)
+    def sign_in(self) -> SignIn:
+        return SignIn("ann", "secret", self.post, lambda: self.now)
 
 
 def test_signs_in_once_and_renews_a_minute_before_the_end() -> None:
@@ -86,7 +86,7 @@ def test_signs_out_at_the_end_if_there_is_something_to_end() -> None:
 
 def test_a_wrong_password_is_refused() -> None:
     with pytest.raises(Refused):
-        Issuer().sign_in("guess").token()
+        SignIn("ann", "guess", Issuer().post).token()
 
 
 def test_what_answers_otherwise_is_not_a_server_of_ours() -> None:
