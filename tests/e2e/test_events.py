@@ -233,6 +233,8 @@ def raw_subscriber(server: Server) -> Iterator[socket.socket]:
     """A WebSocket of which nobody reads, with little room in between."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        # The server's kernel makes its buffer large for large segments, as they are on this machine.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         connection.settimeout(SOON)
         connection.connect(("127.0.0.1", server.port))
         connection.sendall(

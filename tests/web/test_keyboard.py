@@ -4,9 +4,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from tests.e2e.accounts import PASSWORD
+from tests.e2e.accounts import sign_in as get_token
+from tests.e2e.samples import Sample
 from tests.serving import Server, serving
 from tests.web.conftest import Visiting
-from tests.web.steps import expect_removed, expect_state
+from tests.web.line import Line
+from tests.web.steps import choose, expect_removed, expect_state, put, sign_in
 
 pytestmark = pytest.mark.e2e
 
@@ -72,21 +75,9 @@ def test_the_first_tab_skips_to_the_content(server: Server, visiting: Visiting) 
     expect(page.get_by_role("main")).to_be_focused()
 
 
-def test_escape_closes_a_dialog_and_the_focus_goes_back(server: Server, visiting: Visiting, tmp_path: Path) -> None:
-    (tmp_path / "kept.txt").write_text("kept")
-    visit = visiting(server.origin)
-    page = visit.open()
-    page.keyboard.type("admin")
-    tab_to(page, page.get_by_label("Password", exact=True))
-    page.keyboard.type(PASSWORD)
-    page.keyboard.press("Enter")
-    tab_to(page, page.get_by_role("button", name="Choose files"))
-    with page.expect_file_chooser() as opening:
-        page.keyboard.press("Enter")
-    opening.value.set_files(tmp_path / "kept.txt")
-    expect_state(page, "kept.txt", "done")
-    tab_to(page, page.get_by_role("link", name="Files", exact=True))
-    page.keyboard.press("Enter")
+def test_escape_closes_a_dialog_and_the_focus_goes_back(server: Server, visiting: Visiting) -> None:
+    put(server, get_token(server), "kept.txt", b"kept")
+    page = sign_in(visiting(server.origin), path="/#/files")
     delete = page.get_by_role("button", name="Delete kept.txt")
     tab_to(page, delete)
     page.keyboard.press("Enter")
@@ -94,3 +85,17 @@ def test_escape_closes_a_dialog_and_the_focus_goes_back(server: Server, visiting
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(delete).to_be_focused()
+
+
+def test_the_focus_stays_when_an_upload_is_paused(
+    server: Server, visiting: Visiting, medium: Sample
+) -> None:
+    with Line(server) as line:
+        page = sign_in(visiting(line.origin))
+        line.hold_after(medium.size // 4)
+        choose(page, medium.path)
+        line.wait_until_held()
+        tab_to(page, page.get_by_role("button", name="Pause medium.bin"))
+        page.keyboard.press("Enter")
+        expect_state(page, "medium.bin", "paused")
+        expect(page.get_by_role("button", name="Resume medium.bin")).to_be_focused()

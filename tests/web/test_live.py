@@ -70,8 +70,8 @@ def test_nothing_is_missed_while_the_server_is_out_of_reach(
 ) -> None:
     with Line(server) as line:
         page = sign_in(visiting(line.origin), ben.name, "/#/files")
-        put(server, ben, "from ben.txt", b"first")
-        expect_file(page, "from ben.txt")
+        put(server, ben, "before.txt", b"first")
+        expect_file(page, "before.txt")
         line.cut()
         expect(page.get_by_text("The server cannot be reached. Trying again until it can.")).to_be_visible()
         put(server, ann, "meanwhile.txt", b"while he was away")

@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.accounts import PASSWORD
 from tests.e2e.accounts import sign_in as get_token
 from tests.e2e.samples import Sample
+from tests.e2e.wire import poll
 from tests.serving import Server, serving
 from tests.web.axe import severe_violations
 from tests.web.conftest import Visiting
@@ -41,7 +42,7 @@ def brightness(page: Page) -> int:
     found: int = page.evaluate(
         """() => {
             const context = document.createElement("canvas").getContext("2d");
-            context.fillStyle = getComputedStyle(document.body).backgroundColor;
+            context.fillStyle = getComputedStyle(document.documentElement).backgroundColor;
             context.fillRect(0, 0, 1, 1);
             return Math.max(...context.getImageData(0, 0, 1, 1).data.slice(0, 3));
         }"""
@@ -49,9 +50,14 @@ def brightness(page: Page) -> int:
     return found
 
 
-def is_dark(page: Page) -> bool:
-    """Whether the page has a dark background."""
-    return brightness(page) < 80
+def expect_dark(page: Page) -> None:
+    """Wait until the page has a dark background."""
+    poll(lambda: brightness(page) < 80)
+
+
+def expect_light(page: Page) -> None:
+    """Wait until the page has a light background."""
+    poll(lambda: brightness(page) > 200)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -90,32 +96,32 @@ def test_the_checks_find_what_they_are_there_for(server: Server, visiting: Visit
     assert scrolls_sideways(page)
     assert page.evaluate("window.ran") is None
     assert any("inline script" in fault for fault in visit.faults)
-    assert "a request to http://127.0.0.1:9/elsewhere" in visit.faults or any("connect-src" in f for f in visit.faults)
+    assert any("elsewhere" in fault for fault in visit.faults)
     visit.faults.clear()
 
 
 def test_the_theme_is_the_systems_until_another_is_chosen(server: Server, visiting: Visiting) -> None:
     visit = visiting(server.origin, color_scheme="dark")
     page = sign_in(visit)
-    assert is_dark(page)
+    expect_dark(page)
     page.emulate_media(color_scheme="light")
-    assert not is_dark(page)
+    expect_light(page)
 
     themes = page.get_by_role("group", name="Theme")
     themes.get_by_role("radio", name="Dark").check(force=True)
-    assert is_dark(page)
+    expect_dark(page)
     page.reload()
     expect(themes.get_by_role("radio", name="Dark")).to_be_checked()
-    assert is_dark(page)
+    expect_dark(page)
 
     page.emulate_media(color_scheme="dark")
     themes.get_by_role("radio", name="Light").check(force=True)
-    assert not is_dark(page)
+    expect_light(page)
     themes.get_by_role("radio", name="System").check(force=True)
-    assert is_dark(page)
+    expect_dark(page)
     page.reload()
     expect(themes.get_by_role("radio", name="System")).to_be_checked()
-    assert is_dark(page)
+    expect_dark(page)
 
 
 def test_a_chosen_theme_is_there_before_anything_is_painted(server: Server, visiting: Visiting) -> None:

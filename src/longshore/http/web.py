@@ -120,7 +120,6 @@ def _headers(public_url: str | None) -> Mapping[str, str]:
         "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Opener-Policy": "same-origin",
     }
 
 

@@ -123,7 +123,12 @@ class UploadService:
     async def _create(self, upload: Upload, body_head: BodyHead | None, body: Body | None, caller: Caller) -> Upload:
         upload = await self._gate.admit(upload, caller)
         if upload.state is State.COMPLETED:
-            await self._gate.approve(replace(upload, state=State.UNFINISHED), upload, caller)
+            unfinished = replace(upload, state=State.UNFINISHED, completed_at=None)
+            if body_head is None:
+                await self._gate.approve(unfinished, upload, caller)
+            else:
+                # Nobody may be told that an empty upload is complete whose body then turns out not to be.
+                upload = unfinished
         await self._add(upload, caller)
         if body_head is None or body is None:
             return upload
