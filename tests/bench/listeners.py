@@ -14,6 +14,8 @@ HANDSHAKE = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n"
 )
 PATIENCE = 60.0
+PING = b"\x89\x04"
+"""The head of a ping as uvicorn sends it, with four bytes; all other messages are ASCII."""
 
 
 class Listeners:
@@ -74,8 +76,9 @@ class Listeners:
         if not data:
             self._selector.unregister(connection)
             return
-        if data[:1] == b"\x89":  # a ping, which the server is to have back, masked
-            connection.send(b"\x8a" + bytes([0x80 | data[1]]) + bytes(4) + data[2 : 2 + data[1]])
+        start = data.find(PING)
+        if start >= 0:  # which the server is to have back, masked with zeros
+            connection.send(b"\x8a\x84\0\0\0\0" + data[start + 2 : start + 6])
         if self._wanted and self._wanted in data:
             with self._changed:
                 self._heard.add(connection.fileno())

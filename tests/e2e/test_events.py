@@ -250,6 +250,7 @@ def raw_subscriber(server: Server) -> Iterator[socket.socket]:
 def read_to_the_end(connection: socket.socket) -> tuple[list[int], int]:
     """The ids of the events that are still there to be read, and the code of the close frame."""
     data = bytearray()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(MANY):
             data += piece

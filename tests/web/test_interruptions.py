@@ -51,9 +51,7 @@ def assert_not_sent_again(visit: Visit, line: Line, sample: Sample) -> None:
     assert line.sent < sample.size * 1.05
 
 
-def test_goes_on_when_the_network_is_back(
-    server: Server, line: Line, visit: Visit, large: Sample
-) -> None:
+def test_goes_on_when_the_network_is_back(server: Server, line: Line, visit: Visit, large: Sample) -> None:
     page = upload_half(visit, line, large, server)
     visit.context.set_offline(True)
     line.cut()
@@ -101,9 +99,7 @@ def test_a_file_that_is_chosen_anew_after_a_reload_goes_on_as_well(
     assert_not_sent_again(visit, line, large)
 
 
-def test_a_small_file_goes_on_after_a_reload_by_itself(
-    server: Server, line: Line, visit: Visit, small: Sample
-) -> None:
+def test_a_small_file_goes_on_after_a_reload_by_itself(server: Server, line: Line, visit: Visit, small: Sample) -> None:
     page = upload_half(visit, line, small, server)
     page.reload()
     line.release()

@@ -87,9 +87,7 @@ def test_escape_closes_a_dialog_and_the_focus_goes_back(server: Server, visiting
     expect(delete).to_be_focused()
 
 
-def test_the_focus_stays_when_an_upload_is_paused(
-    server: Server, visiting: Visiting, medium: Sample
-) -> None:
+def test_the_focus_stays_when_an_upload_is_paused(server: Server, visiting: Visiting, medium: Sample) -> None:
     with Line(server) as line:
         page = sign_in(visiting(line.origin))
         line.hold_after(medium.size // 4)

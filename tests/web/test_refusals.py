@@ -72,9 +72,7 @@ def test_content_of_another_format_is_refused_with_what_it_is(
     poll(lambda: not all_stored(server))
 
 
-def test_a_file_that_is_too_large_is_refused_with_the_limit(
-    server: Server, visiting: Visiting, tmp_path: Path
-) -> None:
+def test_a_file_that_is_too_large_is_refused_with_the_limit(server: Server, visiting: Visiting, tmp_path: Path) -> None:
     visit = visiting(server.origin)
     page = sign_in(visit)
     choose(page, write(tmp_path / "large.csv", LARGEST + 100))

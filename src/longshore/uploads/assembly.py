@@ -72,7 +72,7 @@ class Assembly:
         return completed
 
     async def _set_aside(self, final: Upload, length: int, caller: Caller) -> None:
-        """Set the length aside of the owner's quotas, now that it is known; remove a final that is too much for them."""
+        """Set the length aside of the owner's quotas, now that it is known; remove what is too much for them."""
         if not final.owner:
             return
         quotas = await self._allowances.of(caller.principal) if caller.owner == final.owner else None

@@ -11,6 +11,8 @@ import pytest
 from tests.conformance.embedded import Embedded, embedded
 from tests.unit.auth.world import payload_of
 
+from longshore.http import browser_sessions
+
 pytestmark = pytest.mark.anyio
 
 PASSWORD = "correct horse battery staple"
@@ -131,6 +133,15 @@ async def test_refreshes_at_the_same_time_get_the_same_answer(app: Embedded) -> 
     assert len({cookie_of(answer).value for answer in answers}) == 1
 
 
+async def test_only_so_many_refreshes_can_be_repeated(app: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser_sessions, "_REMEMBERED", 2)
+    cookies = [cookie_of(await begin(app)).value for _ in range(3)]
+    for cookie in cookies:
+        assert (await refresh(app, cookie)).status_code == 200
+    assert (await refresh(app, cookies[2])).status_code == 200
+    assert outcome(await refresh(app, cookies[0])) == (401, "invalid-token")
+
+
 async def test_a_cookie_that_is_used_again_later_ends_the_session(app: Embedded) -> None:
     stolen = cookie_of(await begin(app)).value
     current = await refresh(app, stolen)
@@ -156,6 +167,7 @@ async def test_signing_out_without_a_session_is_fine(app: Embedded) -> None:
 
 FOREIGN: list[dict[str, str]] = [
     {},
+    {"Host": ""},
     {"Origin": "null"},
     {"Origin": "http://evil.example"},
     {"Origin": "http://localhost.evil.example"},

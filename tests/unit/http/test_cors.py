@@ -139,7 +139,6 @@ async def test_what_is_not_http_passes_untouched() -> None:
         ("GET", "/files", {}, 405),
         ("PATCH", "/files/unknown", TUS, 415),
         ("GET", "/nowhere", {}, 404),
-        ("GET", "/nowhere", {}, 404),
     ],
 )
 async def test_every_response_has_them(

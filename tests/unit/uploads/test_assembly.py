@@ -54,7 +54,9 @@ async def test_last_length_declared_completes_the_final(world: World) -> None:
     one = await world.create(None, partial=True, data=b"abc")
     final = await world.concatenate(one, await part(world, b"def"))
     assert final.length is None
-    await world.service.append(Append(resource=one.id, offset=3, length=3, body=BodyHead(length=0)), body_of(b""), world.caller)
+    await world.service.append(
+        Append(resource=one.id, offset=3, length=3, body=BodyHead(length=0)), body_of(b""), world.caller
+    )
     assert await is_complete(world, final, b"abcdef")
 
 

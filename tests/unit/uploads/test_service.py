@@ -191,7 +191,9 @@ async def test_append_that_comes_while_the_upload_is_being_deleted_finds_it_gone
 
 async def test_two_deletes_at_once(world: World) -> None:
     upload = await world.create(10)
-    outcomes = await asyncio.gather(*(world.service.terminate(upload.id, world.caller) for _ in range(2)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(world.service.terminate(upload.id, world.caller) for _ in range(2)), return_exceptions=True
+    )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoneType", "UploadTerminated"]
     assert sum(isinstance(event, UploadTerminated) for event in world.events) == 1
 

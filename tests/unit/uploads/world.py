@@ -152,7 +152,9 @@ class World:
 
     async def append(self, upload: Upload, data: bytes, offset: int | None = None) -> Upload:
         """A whole PATCH."""
-        return await self.service.append(_append(upload, offset, BodyHead(length=len(data))), body_of(data), self.caller)
+        return await self.service.append(
+            _append(upload, offset, BodyHead(length=len(data))), body_of(data), self.caller
+        )
 
     def send(
         self,

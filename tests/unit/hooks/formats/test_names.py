@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.hooks.formats.samples import ALLOWED, formats, upload_named
 
-from longshore.downloads import delivery
+from longshore.downloads import presentation
 from longshore.hooks.formats import Formats
 from longshore.ports.hooks import HookEvent
 from longshore.protocol.errors import FormatNotAllowed
@@ -149,4 +149,4 @@ names = st.text(max_size=30) | st.text(alphabet="ac.:/\\ svCSV\0\u200d\u202e\u00
 async def test_what_passes_is_given_back_with_an_allowed_extension(stem: str, ending: str) -> None:
     upload = upload_named((stem + ending).encode("utf-8", "surrogatepass"))
     if await passes(upload):
-        assert delivery.file_name(upload).lower().endswith(ALLOWED)
+        assert presentation.file_name(upload).lower().endswith(ALLOWED)
