@@ -232,7 +232,7 @@ def upload_many(server: Server, count: int) -> None:
 def raw_subscriber(server: Server) -> Iterator[socket.socket]:
     """A WebSocket of which nobody reads, with little room in between."""
     with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         # The server's kernel makes its buffer large for large segments, as they are on this machine.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         connection.settimeout(SOON)
@@ -250,7 +250,6 @@ def raw_subscriber(server: Server) -> Iterator[socket.socket]:
 def read_to_the_end(connection: socket.socket) -> tuple[list[int], int]:
     """The ids of the events that are still there to be read, and the code of the close frame."""
     data = bytearray()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(MANY):
             data += piece

@@ -119,7 +119,7 @@ class Visit:
     def _note_answer(self, request: Request, status: int, headers: dict[str, str]) -> None:
         path = urlsplit(request.url).path
         self.statuses.append((request.method, path, status))
-        if request.method == "POST" and status == 201 and "upload-offset" not in path and "location" in headers:
+        if request.method == "POST" and status == 201 and "location" in headers:
             self.created.append(urlsplit(headers["location"]).path)
 
     def _note_message(self, message: ConsoleMessage) -> None:

@@ -14,6 +14,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 SECONDS = 3
 """For which an access token is good."""
 
+CHUNK = 64 * 1024 * 1024
+"""Bytes of a request."""
+
 
 def test_a_long_upload_does_not_notice_that_tokens_end(area: Path, visiting: Visiting, large: Sample) -> None:
     settings = {"auth": "local", "admin_password": PASSWORD, "access_token_ttl": f"{SECONDS}s"}
@@ -48,4 +51,5 @@ def test_an_upload_goes_on_when_somebody_signs_in_again(area: Path, visiting: Vi
         dialog.get_by_role("button", name="Sign in", exact=True).click()
         expect(dialog).to_have_count(0)
         expect_uploaded(server, visit, large)
-        assert line.sent < large.size * 1.05
+        # The request whose token was refused may have been sent as a whole.
+        assert line.sent < large.size * 1.05 + CHUNK
