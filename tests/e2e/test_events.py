@@ -242,8 +242,8 @@ def raw_subscriber(server: Server) -> Iterator[socket.socket]:
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         answer = b""
-        while b'"position"' not in answer:
-            answer += connection.recv(200)
+        while not answer.endswith(b'"}'):  # of the position, which is the last message for now
+            answer += connection.recv(MANY)
         yield connection
 
 

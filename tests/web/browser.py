@@ -110,6 +110,8 @@ class Visit:
         page.on("console", self._note_message)
         page.on("pageerror", lambda error: self.faults.append(f"uncaught: {error}"))
         page.on("dialog", self._answer)
+        # From the beginning, because a chooser that opens before it is known that somebody waits for one is lost.
+        page.on("filechooser", lambda _: None)
 
     def _note_request(self, request: Request) -> None:
         self._check_origin(request.url)

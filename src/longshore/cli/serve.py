@@ -66,7 +66,7 @@ def _run(settings: Settings) -> None:
         access_log=False,  # `http.request_log` has one without query strings
         socket_bodies=settings.socket_bodies,
         on_started=lambda host, port: click.echo(banner(settings, app.state.capabilities, host, port)),
-        on_stopping=app.state.service.work.stop,
+        on_stopping=app.state.stop,
     )
 
 
