@@ -43,6 +43,13 @@ KNOWN = {
     "content-security-policy",
     "tus-resumable",
     "date",
+    "accept-ranges",
+    "cache-control",
+    "cross-origin-resource-policy",
+    "etag",
+    "last-modified",
+    "referrer-policy",
+    "x-request-id",
 }
 
 
