@@ -33,7 +33,9 @@ VARYING = {"date", "x-request-id"}
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     directory = tmp_path_factory.mktemp("server")
     settings = {"registration": "open", "checkpoint_interval": "0.1", "lock_timeout": "2"}
-    with serving(directory / "data", auth="local", admin_password=PASSWORD, visibility="private", **settings) as running:
+    with serving(
+        directory / "data", auth="local", admin_password=PASSWORD, visibility="private", **settings
+    ) as running:
         yield running
 
 
