@@ -231,7 +231,7 @@ class Usage(RuleBasedStateMachine):
 
     @rule(entry=uploads | partials, size=sizes, declares=st.sampled_from([None, None, 0, 7, 2000]))
     def append(self, entry: Entry, size: int, declares: int | None) -> None:
-        if entry.state != "unfinished" or self._is_underway(entry):
+        if entry.state != "unfinished" or entry.parts or self._is_underway(entry):
             return
         if entry.length is not None:
             size, declares = min(size, entry.length - entry.offset), None
