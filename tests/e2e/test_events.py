@@ -101,6 +101,7 @@ def test_replays_what_was_missed(server: Server) -> None:
     with subscribed(server) as ws:
         current = int(hear(ws)["current"])
     paths = [upload(server) for _ in range(3)]
+    assert reached(server, current + 6) == current + 6
     with subscribed(server, f"?after={current}") as ws:
         assert hear(ws) == {"type": "position", "after": str(current), "current": str(current + 6)}
         paths.append(upload(server))
