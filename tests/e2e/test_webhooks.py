@@ -147,11 +147,12 @@ def test_parts_and_what_is_made_of_them(area: Path) -> None:
 
 
 def test_expired_and_rejected_uploads_are_told_of(area: Path) -> None:
-    settings = {"unfinished_ttl": "1s", "sweep_interval": "0.1s", "allowed_extensions": ".csv"}
+    settings = {"unfinished_ttl": "5s", "sweep_interval": "0.1s", "allowed_extensions": ".csv"}
     with Receiver() as receiver, hooked(area, receiver, "post-expire,post-reject", **settings) as server:
         named = {"Upload-Metadata": f"filename {base64.b64encode(b'a.csv').decode()}"}
-        rejected, left = create(server, 4, named), create(server, 4, named)
+        rejected = create(server, 4, named)
         assert patch(server, rejected, 0, b"MZ\0\0").status == 415
+        left = create(server, 4, named)
         assert receiver.await_type("post-reject").said["Event"]["Rejection"]["Code"] == "format-not-allowed"
         expired = receiver.await_type("post-expire")
         assert [call.about for call in receiver.calls] == [

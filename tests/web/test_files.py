@@ -171,6 +171,22 @@ def test_the_list_is_searched_sorted_and_filtered(server: Server, admin: User, v
     expect_names(page, "apple pie.txt", "apples.csv", "Pears.txt", "unfinished apple.txt")
 
 
+def test_what_is_typed_while_the_details_close_is_looked_for(server: Server, admin: User, visit: Visit) -> None:
+    put(server, admin, "one.txt", b"1")
+    put(server, admin, "two.txt", b"2")
+    page = open_files(visit)
+    # Browsers go back when they get to it.
+    page.evaluate("() => { const back = history.back.bind(history); history.back = () => setTimeout(back, 1000) }")
+    page.get_by_role("link", name="one.txt").click()
+    expect(page.get_by_role("dialog", name="File details")).to_be_visible()
+
+    page.keyboard.press("Escape")
+    page.get_by_role("searchbox", name="Search by name").fill("two")
+    expect_names(page, "two.txt")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("searchbox", name="Search by name")).to_have_value("two")
+
+
 def test_a_long_list_comes_in_pages(server: Server, admin: User, visit: Visit) -> None:
     for number in range(60):
         put(server, admin, f"{number:02}.txt", b"")

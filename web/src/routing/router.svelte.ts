@@ -29,6 +29,10 @@ function decoded(part: string): string {
 
 class Router {
   #route = $state.raw<Route>(parse(typeof location === "undefined" ? "" : location.hash));
+  /** Whether the browser is on its way back, which it does when it gets to it. */
+  #leaving = false;
+  /** Where to go once it is there. */
+  #next: (() => void) | undefined;
 
   get route(): Route {
     return this.#route;
@@ -37,12 +41,29 @@ class Router {
   /** Follow the address from now on. */
   start(): void {
     addEventListener("hashchange", () => {
+      this.#leaving = false;
       this.#route = parse(location.hash);
+      const next = this.#next;
+      this.#next = undefined;
+      next?.();
     });
+  }
+
+  /** Go back to this place, from which the one here was come to. It is shown at once. */
+  back(path: readonly string[], query?: Record<string, string>): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    this.#route = parse(link(path, query));
+    history.back();
   }
 
   /** Go somewhere; `replace` leaves no entry in the history, as for what is typed into a search field. */
   go(path: readonly string[], query?: Record<string, string>, { replace = false } = {}): void {
+    if (this.#leaving) {
+      // What would be replaced now is the entry that is being left.
+      this.#next = () => this.go(path, query, { replace });
+      return;
+    }
     if (!replace) {
       location.hash = link(path, query);
       return;
