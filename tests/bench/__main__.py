@@ -111,7 +111,8 @@ def _is_fit(kind: Kind, result: Result, bench: Bench) -> bool:
 def _measure(kind: Kind, number: int, result: Result, bench: Bench) -> None:
     _tell(f"{result.workload.key}, round {number + 1}: {kind.name} …")
     try:
-        with running(kind, bench.directory / "data") as server:
+        data_dir = bench.directory / f"data-{result.workload.key}-{kind.name.replace('/', '-')}-{number}"
+        with running(kind, data_dir, keep=result.workload.many_files) as server:
             result.add(kind.name, number, result.workload.measure(server, bench))
     except (LoadError, OSError, RuntimeError, ValueError, IndexError) as error:
         # One server that breaks under the load is a result; the others are measured all the same.

@@ -261,8 +261,11 @@ class Running:
 
 
 @contextmanager
-def running(kind: Kind, data_dir: Path) -> Iterator[Running]:
-    """A server on a new and empty data directory; both are gone afterwards. Raises `RuntimeError`."""
+def running(kind: Kind, data_dir: Path, *, keep: bool = False) -> Iterator[Running]:
+    """A server on a new and empty data directory; both are gone afterwards, unless that is to be kept.
+
+    Raises `RuntimeError`.
+    """
     data_dir.mkdir(parents=True)
     log = data_dir.with_suffix(".log")
     process: subprocess.Popen[bytes] | None = None
@@ -274,7 +277,8 @@ def running(kind: Kind, data_dir: Path) -> Iterator[Running]:
     finally:
         if process is not None:
             _stop(process)
-        shutil.rmtree(data_dir, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(data_dir, ignore_errors=True)
         log.unlink(missing_ok=True)
 
 

@@ -112,6 +112,12 @@ class Workload:
     floor_name: str = "bare loop"
     hammers: bool = False
     """Whether it needs the load generator for small requests."""
+    many_files: bool = False
+    """Whether its files are left until the run is over.
+
+    Without a journal, ext4 gives no file the inode of one that was deleted in the last minutes, and looks at each of
+    those for every new file: deleting thousands would slow down whoever is measured next.
+    """
     downloads: bool = False
     """Whether it is about downloads, and so for other servers than the rest."""
     once: bool = False
@@ -444,6 +450,7 @@ WORKLOADS: Sequence[Workload] = (
         measure=_small,
         unfit=_needs_more,
         hammers=True,
+        many_files=True,
     ),
     Workload(
         key="d",
