@@ -66,6 +66,15 @@ class UploadExpired(UploadEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class UploadRenamed(UploadEvent):
+    """Somebody gave the file another name."""
+
+    type = "renamed"
+    previous_name: str = ""
+    """What it was called before; empty where it had no name."""
+
+
+@dataclass(frozen=True, slots=True)
 class UploadRejected(UploadEvent):
     """The upload was removed because its content is not what the operator takes."""
 

@@ -92,7 +92,8 @@ class Metrics:
         """Brought up to date by `settle`: each has been observed for `duration` anyway."""
         self.errors = Counter(
             "longshore_errors",
-            "Requests answered with a status of 400 or more, by status and code; HEAD has no code.",
+            "Requests answered with a status of 400 or more, by status and code; HEAD has no code. What is refused"
+            " before it is a request, such as what is no HTTP, is counted here alone.",
             "status",
             "code",
         )

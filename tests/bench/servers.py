@@ -80,6 +80,9 @@ class Longshore(Kind):
 
     def environment(self, port: int, data_dir: Path) -> Mapping[str, str]:
         settings = {"AUTH": "none", "DATA_DIR": str(data_dir), "FSYNC": self._fsync, "LOG_LEVEL": "warning"}
+        if self._fsync == "never":
+            # As the others do: they neither sync nor compute checksums of finished files.
+            settings["CHECKSUM"] = "none"
         return {f"LONGSHORE_{name}": value for name, value in settings.items()}
 
     def directory(self) -> Path:

@@ -98,6 +98,10 @@ async def test_knows_nobody_who_was_not_added(records: AccountRecords) -> None:
 async def test_lists_users_by_name(records: AccountRecords) -> None:
     await add(records, ROOT, BOB, ALICE)
     assert await records.users() == [ALICE, BOB, ROOT]
+    assert await records.users(limit=2) == [ALICE, BOB]
+    assert await records.users(after=ALICE.username_key) == [BOB, ROOT]
+    assert await records.users(after="b", limit=1) == [BOB]
+    assert await records.users(after=ROOT.username_key, limit=5) == []
 
 
 async def test_refuses_a_name_that_is_taken(records: AccountRecords) -> None:
@@ -330,6 +334,19 @@ async def test_finds_a_user_by_a_session_of_theirs_alone(records: AccountRecords
     assert await records.user(ALICE.id, session="s") == ALICE
     assert await records.user(BOB.id, session="s") is None
     assert await records.user(ALICE.id, session="unknown") is None
+
+
+async def test_finds_many_users_at_once_as_it_finds_each(records: AccountRecords) -> None:
+    many = [user(f"user {number}") for number in range(1100)]
+    await add(records, ALICE, BOB, user("gone", disabled=True), *many[::500])
+    assert await records.add_session(session("s", ALICE), ALICE)
+    asked = [(ALICE.id, "s"), (ALICE.id, None), (BOB.id, "s"), (BOB.id, "unknown"), ("local:gone", None)]
+    asked += [(one.id, None) for one in many]
+    found = await records.users_by_session(asked)
+    each = {key: await records.user(key[0], session=key[1]) for key in (*asked[:6], (many[500].id, None))}
+    assert {key: found.get(key) for key in each} == each
+    assert len(found) == 3 + 3
+    assert await records.users_by_session([]) == {}
 
 
 async def test_adds_no_session_for_somebody_who_has_changed_meanwhile(records: AccountRecords) -> None:

@@ -11,6 +11,9 @@ import pytest
 from sqlalchemy import Connection, select, update
 from tests.contracts.charges import Days
 
+from longshore.auth.principal import Role
+from longshore.auth.records import User
+from longshore.db.accounts import SqlAccounts
 from longshore.db.database import Database
 from longshore.db.events import EventLog, SqlEvents
 from longshore.db.tables import deliveries
@@ -22,6 +25,7 @@ from longshore.events import (
     UploadEvent,
     UploadExpired,
     UploadRejected,
+    UploadRenamed,
     UploadTerminated,
 )
 from longshore.ports.events import StoredEvent
@@ -36,6 +40,7 @@ HOUR = timedelta(hours=1)
 UPLOAD = Upload(id="a", created_at=NOW, owner="ann", length=100, metadata="filename d29ybGQ=", expires_at=NOW + HOUR)
 COMPLETED = replace(UPLOAD, offset=100, state=State.COMPLETED, completed_at=NOW)
 GONE = replace(UPLOAD, state=State.TERMINATED)
+ANN = User(id="local:1", username="Ann", username_key="ann", password_hash="-", role=Role.USER, created_at=NOW)
 REQUEST = RequestInfo(
     method="POST",
     uri="/files/?x=ü",
@@ -130,6 +135,22 @@ async def test_a_rejection_has_its_reason(uploads: SqlUploads, events: SqlEvents
     assert event.data["detail"] == "No \x00 \ud800 executables."
 
 
+async def test_a_renaming_has_the_name_before(uploads: SqlUploads, events: SqlEvents) -> None:
+    await uploads.add(UPLOAD, free_space=None)
+    renamed = UploadRenamed(replace(UPLOAD, metadata="filename bmV3"), REQUEST, previous_name="world")
+    assert await uploads.rename("a", "filename bmV3", events=[renamed])
+    (event,) = await events.events_after(0, 10)
+    assert (event.type, event.data["previous_name"]) == ("renamed", "world")
+    assert event.data["upload"]["metadata"] == "filename bmV3"
+
+
+async def test_an_owner_with_an_account_is_named(uploads: SqlUploads, events: SqlEvents, database: Database) -> None:
+    await SqlAccounts(database).add_user(ANN)
+    for upload in (replace(UPLOAD, owner=ANN.id), replace(UPLOAD, id="b", owner="of an issuer")):
+        await uploads.add(upload, free_space=None, events=[UploadCreated(upload)])
+    assert [event.owner_name for event in await events.events_after(0, 10)] == ["Ann", None]
+
+
 async def test_a_final_upload_names_its_parts(uploads: SqlUploads, events: SqlEvents) -> None:
     final = replace(UPLOAD, concat="final;/q /p /q", parts=("q", "p", "q"))
     await uploads.add(final, free_space=None, events=[UploadCreated(final)])
@@ -145,6 +166,7 @@ async def test_what_did_not_happen_is_not_told(uploads: SqlUploads, events: SqlE
         await uploads.add(UPLOAD, free_space=None, quotas=Quotas(daily=1), events=created)
     assert not await uploads.save(COMPLETED, events=created)
     assert not await uploads.bury(GONE, events=[UploadTerminated(GONE)])
+    assert not await uploads.rename("a", "filename bmV3", events=[UploadRenamed(UPLOAD)])
     await uploads.add(UPLOAD, free_space=None)
     with pytest.raises(ValueError, match="already"):
         await uploads.add(UPLOAD, free_space=None, events=created)

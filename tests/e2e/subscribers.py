@@ -1,9 +1,13 @@
 """Clients that listen to events: the websockets library, httpx for event streams, and small uploads to hear of."""
 
+import ctypes
 import json
+import socket
+import struct
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -98,3 +102,20 @@ def streaming(server: Server, query: str = "", **headers: str) -> Iterator[Itera
         assert response.status_code == 200, response.read()
         assert response.headers["content-type"].startswith("text/event-stream")
         yield iter(Stream(response))
+
+
+def connections_of(server: Server) -> int:
+    """How many TCP connections the server has, by the table of the kernel."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    established = [line.split() for line in lines if line.split()[3] == "01"]
+    return sum(fields[1].endswith(f":{server.port:04X}") and fields[9] != "0" for fields in established)
+
+
+def fall_silent(connection: socket.socket) -> None:
+    """Be as a machine that has lost its network: nothing gets here any more, and so nothing is acknowledged.
+
+    A filter that takes no byte of any packet drops what comes for this socket before TCP sees it (socket(7)).
+    """
+    nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF_RET, 0
+    attach_filter = 26
+    connection.setsockopt(socket.SOL_SOCKET, attach_filter, struct.pack("HP", 1, ctypes.addressof(nothing)))

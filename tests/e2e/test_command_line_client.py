@@ -14,7 +14,7 @@ from threading import Timer
 from typing import Any
 
 import pytest
-from tests.e2e.accounts import PASSWORD, command, register, sign_in
+from tests.e2e.accounts import JSON, PASSWORD, command, register, sign_in
 from tests.e2e.relay import Relay
 from tests.e2e.samples import MEGABYTE, Sample, make_sample
 from tests.e2e.wire import all_stored, assert_holds, create, downloaded_hash, poll, request, stored_hash
@@ -378,6 +378,33 @@ def test_a_download_goes_on_after_the_connection_was_cut(area: Path, open_server
 
         assert network.happened.is_set()
     assert hash_of(client.home / "here.bin") == large.sha256
+
+
+def test_a_download_by_a_link_goes_on_in_the_next_run_and_counts_once(area: Path, large: Sample) -> None:
+    with serving(area / "data", auth="local", admin_password=PASSWORD) as server:
+        admin = sign_in(server)
+        upload_id = Client(area / "sender", server.url).run("upload", large.path, "--token", admin.access_token)
+        upload_id = upload_id.rpartition("/")[2]
+        asked = json.dumps({"ttl": 3600, "max_uses": 1}).encode()
+        path = f"/api/uploads/{upload_id}/link"
+        link = json.loads(request(server, "POST", path, {**admin.bearer, **JSON}, asked).body)["url"]
+        # Somebody without an account, and without a word about which server.
+        with Relay(server.port, down=HELD, then="hold") as network:
+            client = Client(area / "home", "")
+            link = network.url.removesuffix("/files") + link
+            with client.start("download", link) as first:
+                assert network.happened.wait(TIMEOUT)
+                poll(lambda: sum(part.stat().st_size for part in client.home.glob("*.part")) > HELD - MEGABYTE)
+                first.kill()
+            network.released.set()
+
+            second = client.told("download", link)
+
+            assert client.complaint("download", link, "-o", "again.bin") == "This link has been used up"
+    assert HELD - MEGABYTE < second["resumed_from"] < large.size
+    assert hash_of(client.home / "large.bin") == large.sha256
+    assert list(client.home.glob("large.bin.*.part")) == []
+    assert not (client.home / "again.bin").exists()
 
 
 def test_a_download_writes_over_nothing_unless_told_so(area: Path, server: Server, small: Sample) -> None:

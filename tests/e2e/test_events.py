@@ -17,7 +17,17 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.accounts import PASSWORD, User, ask, read, register, sign_in
-from tests.e2e.subscribers import SOON, delete, hear, hear_events, kinds, streaming, subscribed, upload
+from tests.e2e.subscribers import (
+    SOON,
+    connections_of,
+    delete,
+    hear,
+    hear_events,
+    kinds,
+    streaming,
+    subscribed,
+    upload,
+)
 from tests.serving import OFFSET_STREAM, TUS, Connection, Server, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Opcode
@@ -301,13 +311,6 @@ def test_a_stopped_peer_is_found_within_40_seconds(tmp_path: Path) -> None:
                     time.sleep(0.2)
             finally:
                 client.kill()
-
-
-def connections_of(server: Server) -> int:
-    """How many TCP connections the server has, by the table of the kernel."""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    established = [line.split() for line in lines if line.split()[3] == "01"]
-    return sum(fields[1].endswith(f":{server.port:04X}") and fields[9] != "0" for fields in established)
 
 
 # Tokens

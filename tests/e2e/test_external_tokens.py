@@ -69,13 +69,16 @@ def test_the_subject_owns_and_a_role_makes_an_administrator(server: Server) -> N
         assert request(server, "HEAD", path, bearer(token(sub="dave", **elsewhere))).status == 404
 
 
-def test_usage_is_told_and_accounts_are_not_there(server: Server) -> None:
+def test_who_one_is_and_usage_are_told_and_accounts_are_not_there(server: Server) -> None:
     shown = bearer(token(sub="erin"))
     assert read(ask(server, "/api/usage", shown))["unfinished"]["used"] == 0
     for path in ("/auth/token", "/auth/register", "/auth/refresh", "/auth/logout", "/auth/password"):
         answer = ask(server, path, username="admin", password=PASSWORD)
         assert (answer.status, code_of(answer)) == (404, "not-found")
-    assert ask(server, "/auth/me", shown).status == 404
+    assert read(ask(server, "/auth/me", shown)) == {"id": "erin", "username": "erin", "role": "user"}
+    keeper = bearer(token(sub="carol", realm_access={"roles": ["keeper"]}))
+    assert read(ask(server, "/auth/me", keeper))["role"] == "admin"
+    assert ask(server, "/auth/me").status == 401
 
 
 NOW = int(time.time())

@@ -51,6 +51,8 @@ KNOWN = {
     "referrer-policy",
     "x-request-id",
 }
+LATER = {"repr-digest"}
+"""What is known a while after a file has been completed."""
 
 
 @pytest.fixture(scope="module", params=["all formats", "some formats", "PostgreSQL"])
@@ -116,7 +118,7 @@ def assert_given_back_safely(server: Server, user: User, path: str) -> None:
     with Connection(server.port) as connection:
         given = connection.request("GET", path, {**TUS, **user.bearer})
         assert (given.status, given.body) == (200, b"a,b")
-        assert set(given.headers) == KNOWN
+        assert set(given.headers) - LATER == KNOWN
         disposition = given.headers["content-disposition"]
         assert re.fullmatch(
             r"attachment(; filename=\"[ !#-\[\]-~]*\"(; filename\*=UTF-8''[A-Za-z0-9%._~-]+)?)?", disposition
@@ -133,7 +135,7 @@ def test_a_type_that_is_none_is_not_given_back(server: Server, ann: User, kind: 
     assert created.status == 201
     given = request(server, "GET", created.headers["location"], ann.bearer)
     assert given.headers["content-type"] == "application/octet-stream"
-    assert set(given.headers) == KNOWN
+    assert set(given.headers) - LATER == KNOWN
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,10 @@ def test_a_download_that_nobody_reads_does_not_prevent_the_exit(area: Path) -> N
         began = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - began < 3.0
+        said = server.said()
+    assert "a request was cut off, because the server stops" in said
+    assert "Traceback" not in said
+    assert "CancelledError" not in said
 
 
 def test_idle_connections_do_not_delay_the_exit(area: Path) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -27,6 +27,7 @@ from longshore.auth.policy import Visibility
 from longshore.config import Settings, SettingsError, load
 from longshore.db import migrate
 from longshore.db.database import Database
+from longshore.db.digests import SqlDigests
 from longshore.db.events import SqlEvents
 from longshore.db.probing import count_open_deliveries
 from longshore.db.quota_settings import SqlQuotas
@@ -43,6 +44,7 @@ from longshore.http.problems import answer_http_exception
 from longshore.http.request_log import noting
 from longshore.http.tus import Edge, TusEndpoint
 from longshore.hub.fanout import Hub
+from longshore.hub.places import Places
 from longshore.lockers.memory import MemoryLocker
 from longshore.ports import Clock, Emit, Store
 from longshore.ports.hooks import HookEvent, Hooks, PostHook
@@ -50,6 +52,7 @@ from longshore.protocol.capabilities import EXTENSIONS, Capabilities, Limits
 from longshore.server.body import BUFFER_SIZE
 from longshore.stores.disk import DiskStore
 from longshore.uploads.allowances import Allowances
+from longshore.uploads.digests import LEFT_TO_OTHERS, Digesting
 from longshore.uploads.service import Tuning, UploadService
 from longshore.uploads.speed import Speeds
 from longshore.uploads.sweep import Sweep
@@ -90,11 +93,12 @@ def build(
 ) -> Starlette:
     """Put the server together as a Starlette application, to be served or mounted.
 
-    Its lifespan opens the database (and migrates an embedded one), makes the first user, starts the sweep and the
-    delivery of webhooks, and on the way out commits what is under way; an application that mounts it has to run that
-    lifespan within its own. `hooks` have their say after those of the settings; `emit` is told what happens to uploads;
-    `clock` is for tests that cannot wait. Its state has the `service`, the `capabilities` that it offers, and `stop`,
-    to be called when the server stops, before it waits for requests to end. Raises `SettingsError`.
+    Its lifespan opens the database (and migrates an embedded one), makes the first user, starts the sweep, the
+    delivery of webhooks and the computing of checksums, and on the way out commits what is under way; an application
+    that mounts it has to run that lifespan within its own. `hooks` have their say after those of the settings; `emit`
+    is told what happens to uploads; `clock` is for tests that cannot wait. Its state has the `service`, the
+    `capabilities` that it offers, and `stop`, to be called when the server stops, before it waits for requests to end.
+    Raises `SettingsError`.
     """
     clock = clock or _utc_now
     metering = Metering(settings)
@@ -107,7 +111,9 @@ def build(
     budget = MeteredBudget(settings.buffer_memory - threads * THREAD_BUFFERS)
     webhooks = Webhooks(settings, database, clock)
     events = SqlEvents(database)
-    hub = _hub(settings, events, clock)
+    access = open_access(settings, database, clock)
+    access = replace(access, identify=noting(access.identify))
+    hub = _hub(settings, events, access, clock)
     speeds = Speeds()
     chain = _chain(settings, [*hooks, hub.progress, speeds], webhooks)
     metering.watch(database, limiter, budget, hub)
@@ -118,6 +124,7 @@ def build(
     uploads = SqlUploads(
         database, clock=clock, deliver=webhooks.delivered, keep_headers=settings.webhook_forward_headers
     )
+    digesting = _digesting(settings, uploads, store, database, clock)
     service = UploadService(
         uploads=uploads,
         store=store,
@@ -125,15 +132,14 @@ def build(
         limits=_limits(settings),
         tuning=_tuning(settings),
         clock=clock,
-        emit=metering.emit(_tell_all(emit or _log_event, metered_hooks, webhooks, hub)),
+        emit=metering.emit(_tell_all(emit or _log_event, metered_hooks, webhooks, hub, digesting)),
         hooks=metered_hooks,
         allowances=allowances,
         new_id=_new_id,
         limiter=limiter,
         visibility=Visibility(settings.visibility),
+        progressed=hub.progress.note,
     )
-    access = open_access(settings, database, clock)
-    access = replace(access, identify=noting(access.identify))
     links = open_links(settings, database, clock)
     sweep = Sweep(
         service.records,
@@ -174,7 +180,7 @@ def build(
         routes=routes,
         middleware=[metering.middleware(), Middleware(Cors, origins=settings.cors_origins)],
         exception_handlers={HTTPException: answer_http_exception},
-        lifespan=_lifespan(settings, database, service, sweep, access, chain, webhooks, hub, health, panel),
+        lifespan=_lifespan(settings, database, service, sweep, digesting, access, chain, webhooks, hub, health, panel),
     )
     app.router.redirect_slashes = False
     app.state.service = service
@@ -245,17 +251,29 @@ def _stopping(service: UploadService, hub: Hub) -> Callable[[], None]:
     return stop
 
 
-def _hub(settings: Settings, events: SqlEvents, clock: Clock) -> Hub:
+def _hub(settings: Settings, events: SqlEvents, access: Access, clock: Clock) -> Hub:
     return Hub(
         events,
         visibility=Visibility(settings.visibility),
         source=(settings.public_url or "") + settings.base_path,
         retention=settings.event_retention,
         clock=clock,
+        review=access.review,
+        places=Places(settings.subscribers, settings.subscribers_per_user),
     )
 
 
-def _tell_all(emit: Emit, hooks: Hooks, webhooks: Webhooks, hub: Hub) -> Emit:
+def _digesting(
+    settings: Settings, uploads: SqlUploads, store: Store, database: Database, clock: Clock
+) -> Digesting | None:
+    """Whoever computes the checksums of completed files; None where none are wanted."""
+    if settings.checksum == "none":
+        return None
+    left_to_others = timedelta(0) if settings.embedded else LEFT_TO_OTHERS
+    return Digesting(uploads, store, SqlDigests(database), clock, left_to_others=left_to_others)
+
+
+def _tell_all(emit: Emit, hooks: Hooks, webhooks: Webhooks, hub: Hub, digesting: Digesting | None) -> Emit:
     """Tell of what happened: whoever embeds us, post-hooks, and those who read the events that there is something."""
 
     def tell(event: UploadEvent) -> None:
@@ -264,6 +282,8 @@ def _tell_all(emit: Emit, hooks: Hooks, webhooks: Webhooks, hub: Hub) -> Emit:
             hooks.tell(name, HookEvent(upload=event.upload, request=event.request))
         webhooks.wake()
         hub.wake()
+        if digesting is not None:
+            digesting.note(event)
 
     return tell
 
@@ -302,6 +322,7 @@ def _lifespan(
     database: Database,
     service: UploadService,
     sweep: Sweep,
+    digesting: Digesting | None,
     access: Access,
     chain: Chain,
     webhooks: Webhooks,
@@ -315,7 +336,8 @@ def _lifespan(
             await anyio.to_thread.run_sync(migrate.upgrade, settings.sqlalchemy_url())
         async with database:
             await access.ensure_admin()
-            async with hub.running(), webhooks.delivering(), _sweeping(sweep, settings.sweep_interval):
+            in_background = digesting.running() if digesting is not None else nullcontext()
+            async with hub.running(), webhooks.delivering(), in_background, _sweeping(sweep, settings.sweep_interval):
                 try:
                     yield
                 finally:

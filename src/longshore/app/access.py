@@ -22,6 +22,7 @@ from longshore.db.accounts import SqlAccounts
 from longshore.db.database import Database
 from longshore.db.quota_settings import SqlQuotas
 from longshore.http.authentication import Identify, by_bearer_token, everybody
+from longshore.hub.attendance import Review, all_stay
 from longshore.ports import Clock
 from longshore.ports.quotas import Quotas
 
@@ -31,11 +32,12 @@ _ADDRESS_FACTOR = 5
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to find out who asks, and the accounts here, where there are any."""
+    """How to find out who asks, and what becomes of them; and the accounts here, where there are any."""
 
     identify: Identify
     accounts: Accounts | None = None
     admin_password: str | None = field(default=None, repr=False)
+    review: Review = all_stay
 
     async def ensure_admin(self) -> None:
         """Make the first user where there is none, and show a password that was made up, this once."""
@@ -61,7 +63,8 @@ def open_access(settings: Settings, database: Database, clock: Clock) -> Access:
     tokens = _local_tokens(settings, clock)
     authenticator = Authenticator(records, clock, local=tokens, external=external)
     accounts = _accounts(settings, records, tokens, clock, authenticator)
-    return Access(by_bearer_token(authenticator), accounts, settings.admin_password.get_secret_value() or None)
+    password = settings.admin_password.get_secret_value() or None
+    return Access(by_bearer_token(authenticator), accounts, password, review=authenticator.review)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from longshore.db.database import Database
 from longshore.db.listing import SqlListing
 from longshore.db.quota_settings import SqlQuotas
 from longshore.downloads.linking import Links
-from longshore.http.accounts import AccountEndpoints
+from longshore.http.accounts import AccountEndpoints, IdentityEndpoint
 from longshore.http.api.links import LinkEndpoints
 from longshore.http.api.uploads import UploadEndpoints
 from longshore.http.api.users import UserEndpoints
@@ -102,6 +102,7 @@ def _accounts(parts: Parts) -> Sequence[Operation]:
         return []
     uploads, quotas = parts.service.records.uploads, SqlQuotas(parts.database)
     operations = UsageEndpoints(uploads, parts.allowances, quotas, access.accounts, access.identify).operations()
+    operations += IdentityEndpoint(access.identify).operations()
     if access.accounts is not None:
         operations += UserEndpoints(access.accounts, access.identify).operations()
         operations += AccountEndpoints(access.accounts, access.identify).operations()
@@ -122,6 +123,7 @@ def _client(parts: Parts) -> Sequence[Operation]:
         registration=settings.registration if settings.auth == "local" else "off",
         upload_path=settings.base_path,
         max_size=settings.max_size,
+        checksum=settings.checksum,
         allowed_extensions=list(settings.allowed_extensions),
     )
     operations = ConfigurationEndpoint(told).operations()

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from longshore.config import Settings
 from longshore.db.database import Database
 from longshore.events import UploadEvent
+from longshore.hooks.chain import Chain
 from longshore.http.authentication import Identify
 from longshore.http.counting import Inflows
 from longshore.http.request_log import RequestLog
@@ -107,12 +108,14 @@ class Metering:
         """What every request passes first."""
         return Middleware(RequestLog, access_log=self._access_log, metrics=self.metrics, inflows=self._inflows)
 
-    def hooks(self, hooks: Hooks) -> Hooks:
+    def hooks(self, chain: Chain) -> Hooks:
         """The hooks, counted."""
         if self.metrics is None:
-            return hooks
-        metered = MeteredHooks(hooks, self.metrics)
-        self.metrics.watch("hooks_waiting", "Requests that wait for a hook.", lambda: metered.asking)
+            return chain
+        metered = MeteredHooks(chain, self.metrics)
+        show = self.metrics.watch
+        show("hooks_waiting", "Requests that wait for a hook.", lambda: metered.asking)
+        show("hook_events_waiting", "Events that post-hooks are still to be told of.", lambda: chain.waiting)
         return metered
 
     def emit(self, emit: Emit) -> Emit:

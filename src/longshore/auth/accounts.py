@@ -217,9 +217,9 @@ class Accounts:
         await self._records.add_user(user)
         return user
 
-    async def users(self) -> Sequence[User]:
-        """Every user, by name."""
-        return await self._records.users()
+    async def users(self, *, after: str | None = None, limit: int | None = None) -> Sequence[User]:
+        """Every user, by name; those behind a `username_key`, and so many of them at most, if asked for."""
+        return await self._records.users(after=after, limit=limit)
 
     async def user(self, username: str) -> User:
         """The user of that name. Raises `UserNotFound`, for names that nobody can have as well."""

@@ -1,7 +1,8 @@
 """From a bearer token to somebody whom the server knows."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from longshore.auth.claims import read_unverified
 from longshore.auth.external import ExternalTokens
 from longshore.auth.principal import Principal
-from longshore.auth.records import AccountRecords
+from longshore.auth.records import AccountRecords, User
 from longshore.auth.tokens import ISSUER, LocalTokens
 from longshore.ports import Clock
 from longshore.protocol.errors import InvalidToken
@@ -65,6 +66,18 @@ class Authenticator:
             self._remember(digest, _Known(principal, now))
         return principal
 
+    async def review(self, principals: Collection[Principal]) -> Sequence[Principal | None]:
+        """Look up what has become of the accounts of all these: each as it is now, None where its tokens are void.
+
+        In the order given; users of an external issuer are what their tokens say. Raises `protocol.errors.Unavailable`.
+        """
+        sessions = {(who.subject, who.session) for who in principals if who.generation is not None}
+        found = await self._records.users_by_session(sessions) if sessions else {}
+        return [
+            who if who.generation is None else _reviewed(who, found.get((who.subject, who.session)))
+            for who in principals
+        ]
+
     def forget(self, user_id: str) -> None:
         """Have an account looked up anew, because it has changed."""
         self._forgotten += 1
@@ -93,6 +106,19 @@ class Authenticator:
     async def _verify_local(self, local: LocalTokens, token: str) -> Principal:
         claims = await local.verify(token)
         user = await self._records.user(claims.user_id, session=claims.session)
-        if user is None or user.disabled or user.generation != claims.generation:
+        if user is None or not _accepts(user, claims.generation):
             raise InvalidToken("The token has been revoked.")
-        return Principal(user.id, user.role, user.username, claims.session, claims.expires_at)
+        return Principal(user.id, user.role, user.username, claims.session, claims.expires_at, claims.generation)
+
+
+def _accepts(user: User, generation: int | None) -> bool:
+    """Whether the account's tokens of that generation are good."""
+    return not user.disabled and user.generation == generation
+
+
+def _reviewed(principal: Principal, user: User | None) -> Principal | None:
+    if user is None or not _accepts(user, principal.generation):
+        return None
+    if (user.role, user.username) == (principal.role, principal.name):
+        return principal
+    return replace(principal, role=user.role, name=user.username)

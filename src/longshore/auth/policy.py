@@ -29,6 +29,7 @@ class Action(StrEnum):
     CHANGE_PASSWORD = "change-password"  # noqa: S105 - the name of an action
     MANAGE_USERS = "manage-users"
     CLEAN_UP = "clean-up"
+    READ_METRICS = "read-metrics"
 
 
 class Who(StrEnum):
@@ -85,6 +86,7 @@ TABLE: Final[Mapping[Action, Mapping[Who, Verdict]]] = {
     Action.CHANGE_PASSWORD: _row(_UNKNOWN, _DENIED, _ALLOW, _ALLOW),
     Action.MANAGE_USERS: _row(_UNKNOWN, _DENIED, _DENIED, _ALLOW),
     Action.CLEAN_UP: _row(_UNKNOWN, _DENIED, _DENIED, _ALLOW),
+    Action.READ_METRICS: _row(_UNKNOWN, _DENIED, _DENIED, _ALLOW),
 }
 
 SHARED_TABLE: Final[Mapping[Action, Mapping[Who, Verdict]]] = {

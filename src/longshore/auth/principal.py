@@ -26,6 +26,8 @@ class Principal:
     """The sign-in that the token belongs to."""
     expires_at: datetime | None = None
     """When the token that was shown ends. A request that has begun by then is not cut short."""
+    generation: int | None = None
+    """That of the account when the token was made (`records.User`); None for users of an external issuer."""
 
 
 EVERYBODY: Final = Principal(subject="", role=Role.ADMIN, name="")

@@ -1,7 +1,7 @@
 """What is kept of accounts, and the Protocol of whoever keeps it. Secrets are kept as hashes alone."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -84,11 +84,16 @@ class AccountRecords(Protocol):
     async def user(self, user_id: str, *, session: str | None = None) -> User | None:
         """The user; None when there is none, or when a session is given and is not, or no longer, one of theirs."""
 
+    async def users_by_session(
+        self, sessions: Collection[tuple[str, str | None]]
+    ) -> Mapping[tuple[str, str | None], User]:
+        """What `user` says of each of these user ids with their sessions; those of which it says None are left out."""
+
     async def user_named(self, username_key: str) -> User | None:
         """The user of that name."""
 
-    async def users(self) -> Sequence[User]:
-        """Every user, by name."""
+    async def users(self, *, after: str | None = None, limit: int | None = None) -> Sequence[User]:
+        """Every user, by name as it is compared; those behind that name, and so many of them at most, if asked for."""
 
     async def rehash(self, user_id: str, old_hash: str, new_hash: str) -> None:
         """Store another hash of the same password, unless the password has been changed meanwhile."""

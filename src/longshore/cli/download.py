@@ -35,7 +35,8 @@ def download(
     """Download a file, and print where it is.
 
     It has its name when all of it is there; until then it lies beside that as NAME.….part, from which the same command
-    goes on. The token is shown to the server at --url only; a download link needs none.
+    goes on. Where the server tells the file's SHA-256, it is verified first. The token is shown to the server at --url
+    only; a download link needs none.
     """
     from longshore.client.downloading import Downloads
     from longshore.client.progress import bars
@@ -47,5 +48,6 @@ def download(
         "url": fetched.url,
         "size": fetched.size,
         "resumed_from": fetched.resumed_from,
+        "sha256": fetched.sha256,
     }
     click.echo(json.dumps(shown) if as_json else str(fetched.path))

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
     "access_log",
     "metrics",
     "admin_panel",
+    "web_client",
 )
 def serve(**given: str | bool | None) -> None:
     """Serve uploads until interrupted.
@@ -51,6 +52,7 @@ def serve(**given: str | bool | None) -> None:
 def _run(settings: Settings) -> None:
     # Imported here, so that --help and a wrong option are answered quickly.
     from longshore.app import build
+    from longshore.http.web import is_built
     from longshore.server.run import run
 
     if settings.hooks:
@@ -58,6 +60,8 @@ def _run(settings: Settings) -> None:
         sys.path.insert(0, "")
     _warn_of_open_doors(settings)
     app = build(settings)
+    has_page = settings.web_client and is_built()
+    metrics = app.state.metrics
     run(
         app,
         host=settings.host,
@@ -65,8 +69,11 @@ def _run(settings: Settings) -> None:
         grace_period=settings.grace_period,
         access_log=False,  # `http.request_log` has one without query strings
         socket_bodies=settings.socket_bodies,
-        on_started=lambda host, port: click.echo(banner(settings, app.state.capabilities, host, port)),
+        on_started=lambda host, port: click.echo(
+            banner(settings, app.state.capabilities, host, port, has_page=has_page)
+        ),
         on_stopping=app.state.stop,
+        on_refused=metrics.errors.add if metrics is not None else None,
     )
 
 

@@ -1,5 +1,6 @@
 """Fetching a file: what an earlier run fetched is kept, and the file appears under its name when all of it is there."""
 
+import binascii
 import contextlib
 import fcntl
 import hashlib
@@ -21,6 +22,8 @@ from longshore.client.retrying import Patience, persist
 
 _AS_IT_IS: Final = {"Accept-Encoding": "identity"}
 _CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
+_SHA256: Final = re.compile(r"(?:^|,)[ \t]*sha-256=:([A-Za-z0-9+/]{43}=):")
+_PIECE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Source:
     name: str
     size: int
     etag: str
+    sha256: str | None
+    """In lower-case hexadecimal digits; None where the server does not tell, or does not know it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Fetched:
     size: int
     resumed_from: int
     """Bytes that were here already."""
+    sha256: str | None
+    """What it was verified by, in lower-case hexadecimal digits; None where the server told nothing."""
 
 
 class Downloads:
@@ -56,7 +63,8 @@ class Downloads:
     def fetch(self, id_or_url: str, to: Path | None, *, force: bool) -> Fetched:
         """Fetch a file, to a path or into a directory; else to the name that the server gives it, in this directory.
 
-        Without `force` nothing is written over. Raises `ClientError`.
+        Without `force` nothing is written over. Where the server tells the file's SHA-256, it is verified. Raises
+        `ClientError`; what is damaged is gone then.
         """
         url = self._connection.address.upload(id_or_url)
         source = persist(lambda: self._look(url), Patience(self._attempts))
@@ -74,14 +82,17 @@ class Downloads:
             resumed_from = _usable_size(descriptor, source)
             bar = self._begin(path.name, source.size, resumed_from)
             try:
-                self._fill(source, descriptor, bar)
+                sha256 = self._fill(source, descriptor, bar)
+                if sha256 is not None:
+                    bar.note("verifying")
+                    _verify(descriptor, sha256, part)
             finally:
                 bar.close()
             os.fsync(descriptor)
             if not force:
                 _require_absent(path)
             part.replace(path)
-        return Fetched(path, source.url, source.size, resumed_from)
+        return Fetched(path, source.url, source.size, resumed_from, sha256)
 
     def _look(self, url: str) -> Source:
         """Ask for the file without its bytes; a use of a link is not counted for that."""
@@ -94,22 +105,25 @@ class Downloads:
         etag, length = headers.get("etag", ""), headers.get("content-length", "")
         if not (length.isascii() and length.isdigit()) or not etag.startswith('"'):
             raise ClientError("the server does not say which file this is, and how long: is it Longshore?")
-        return Source(url, suggested_name(headers), int(length), etag)
+        return Source(url, suggested_name(headers), int(length), etag, _told_sha256(headers))
 
-    def _fill(self, source: Source, descriptor: int, bar: Bar) -> None:
+    def _fill(self, source: Source, descriptor: int, bar: Bar) -> str | None:
+        """Fetch all that is missing; return the file's SHA-256, which the server may know only by now."""
         patience = Patience(self._attempts)
+        sha256 = source.sha256
         while (had := _usable_size(descriptor, source)) < source.size:
             try:
-                self._fetch_rest(source, descriptor, had, bar)
+                sha256 = self._fetch_rest(source, descriptor, had, bar) or sha256
             except Passing as error:
                 if _usable_size(descriptor, source) > had:
                     patience.succeeded()
                 seconds = patience.pause(error)
                 bar.note(f"{error}; again in {seconds:.0f} s")
                 patience.wait(seconds)
+        return sha256
 
-    def _fetch_rest(self, source: Source, descriptor: int, had: int, bar: Bar) -> None:
-        """Fetch what is missing, as far as it comes (RFC 9110, section 14.2)."""
+    def _fetch_rest(self, source: Source, descriptor: int, had: int, bar: Bar) -> str | None:
+        """Fetch what is missing, as far as it comes (RFC 9110, section 14.2); return the SHA-256 of the whole file."""
         headers = {**_AS_IT_IS, **({"Range": f"bytes={had}-", "If-Range": source.etag} if had else {})}
         with self._connection.stream("GET", source.url, headers=headers) as answer:
             _require_same(answer, source)
@@ -123,6 +137,7 @@ class Downloads:
                 bar.at(position)
         if position < source.size:
             raise Passing("the connection ended before the file did")
+        return _told_sha256(answer.headers)
 
 
 def _destination(source: Source, to: Path | None) -> Path:
@@ -164,6 +179,28 @@ def _usable_size(descriptor: int, source: Source) -> int:
     """How much is here; nothing, if it is more than there is."""
     size = os.fstat(descriptor).st_size
     return size if size <= source.size else 0
+
+
+def _told_sha256(headers: httpx.Headers) -> str | None:
+    """The whole file's digest, whichever part of it was sent (RFC 9530, section 3)."""
+    found = _SHA256.search(headers.get("repr-digest", ""))
+    return binascii.a2b_base64(found[1]).hex() if found else None
+
+
+def _verify(descriptor: int, sha256: str, part: Path) -> None:
+    """Read the file from the disk, where an earlier run may have left some of it; remove one that is damaged."""
+    if _hash(descriptor) != sha256:
+        part.unlink()
+        raise ClientError("what arrived is not what the server has (its SHA-256 differs), and was removed: try again")
+
+
+def _hash(descriptor: int) -> str:
+    digest = hashlib.sha256()
+    position = 0
+    while piece := os.pread(descriptor, _PIECE, position):
+        digest.update(piece)
+        position += len(piece)
+    return digest.hexdigest()
 
 
 def _require_same(answer: httpx.Response, source: Source) -> None:

@@ -30,6 +30,7 @@ from longshore.config.kinds import (
     Auth,
     BasePath,
     Boolean,
+    Checksum,
     Count,
     DatabaseUrl,
     DataDir,
@@ -303,6 +304,16 @@ class Settings(BaseSettings):
         description="How long it is kept what happened to uploads. A month, for whoever has to look back; what the"
         " webhook receiver has still to be told stays.",
     )
+    subscribers: Count = Field(
+        10_000,
+        description="Connections to `/events` that one process serves at a time. 10,000, which it serves with ease;"
+        " each needs an open file and some memory, and whoever comes after them is to try again.",
+    )
+    subscribers_per_user: Count = Field(
+        100,
+        description="Connections to `/events` that one user may have at a time in one process. 100, more than anybody"
+        " opens tabs, so that one user's runaway program takes no place from others.",
+    )
     unfinished_ttl: TimeToLive = Field(
         timedelta(days=7),
         description="How long an unfinished upload is kept after its last byte. A week, so that one which stopped on a"
@@ -322,6 +333,11 @@ class Settings(BaseSettings):
         "finish",
         description="When bytes are forced to the disk. `finish` does so once, before an upload is called finished;"
         " `always` before every answer, which is slower; `never` trusts the power supply.",
+    )
+    checksum: Checksum = Field(
+        "sha256",
+        description="Checksum of finished files that the server computes, for whoever downloads one to verify it."
+        " `sha256`, in the background and at the lowest priority; `none` spares the disk from reading each file once.",
     )
     disk_reserve: Size = Field(
         8 * 1024**2,

@@ -80,7 +80,10 @@ PublicUrl = Annotated[
 BasePath = Annotated[
     str,
     BeforeValidator(values.read_base_path),
-    Kind("a path such as /files, which starts with / and does not end with /"),
+    Kind(
+        "a path such as /files, which starts with / and does not end with /, and neither is nor lies below one of "
+        + ", ".join(values.OWN_PATHS)
+    ),
 ]
 Origins = Annotated[
     tuple[str, ...],
@@ -97,6 +100,7 @@ Registration = Annotated[
 MetricsAccess = Annotated[
     Literal["off", "admin", "open"], BeforeValidator(values.read_word), Kind("one of off, admin, open")
 ]
+Checksum = Annotated[Literal["sha256", "none"], BeforeValidator(values.read_word), Kind("one of sha256, none")]
 LogFormat = Annotated[Literal["console", "json"], BeforeValidator(values.read_word), Kind("one of console, json")]
 Visibility = Annotated[Literal["shared", "private"], BeforeValidator(values.read_word), Kind("one of shared, private")]
 OnFailure = Annotated[Literal["refuse", "allow"], BeforeValidator(values.read_word), Kind("one of refuse, allow")]

@@ -38,6 +38,20 @@ WEBHOOK_EVENTS = (
 )
 """What the receiver of webhooks can be told of, in the order in which it happens."""
 
+OWN_PATHS = (
+    "/admin",
+    "/api",
+    "/assets",
+    "/auth",
+    "/docs",
+    "/events",
+    "/healthz",
+    "/metrics",
+    "/openapi.json",
+    "/readyz",
+)
+"""What the server has at fixed paths, with all that is below: the tus endpoint would take its place there."""
+
 JWT_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
 """Those of `auth.public_keys.ALGORITHMS`, whose module takes long to import."""
 
@@ -178,10 +192,12 @@ def read_public_url(value: object) -> str | None:
 
 
 def read_base_path(value: object) -> str:
-    """A path such as `/files`."""
+    """A path such as `/files`, none of the server's own and none below them."""
     path = _text(value)
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or {".", ".."} & set(path.split("/")):
         raise ValueError("not a plain path")
+    if f"/{path.split('/')[1]}" in OWN_PATHS:
+        raise ValueError("a path of the server's own")
     return path
 
 

@@ -1,6 +1,6 @@
 """Users, sessions and invitations in SQL: `auth.records.AccountRecords` over a `Database`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from secrets import compare_digest
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Row,
     Select,
     Update,
+    bindparam,
     delete,
     insert,
     select,
@@ -27,6 +28,7 @@ from longshore.auth.errors import InvitationInvalid, LastAdmin, UsernameTaken
 from longshore.auth.principal import Role
 from longshore.auth.records import Invitation, Session, User
 from longshore.db.database import Database
+from longshore.db.statements import in_pieces
 from longshore.db.tables import invitations, sessions, users
 
 _USER: Final = select(
@@ -38,6 +40,11 @@ _USER: Final = select(
     users.c.disabled,
     users.c.generation,
     users.c.created_at,
+)
+
+_USERS: Final = _USER.where(users.c.id.in_(bindparam("user_ids", expanding=True)))
+_OWNERS: Final = select(sessions.c.id, sessions.c.user_id).where(
+    sessions.c.id.in_(bindparam("session_ids", expanding=True))
 )
 
 # Waits for whoever adds or changes users, and has them wait, while others still read: what is asked of all users at
@@ -82,12 +89,19 @@ class SqlAccounts:
             query = query.join(sessions, sessions.c.user_id == users.c.id).where(sessions.c.id == session)
         return await self._database.read(lambda connection: _one(connection, query))
 
+    async def users_by_session(
+        self, sessions: Collection[tuple[str, str | None]]
+    ) -> Mapping[tuple[str, str | None], User]:
+        return await self._database.read(lambda connection: _users_by_session(connection, sessions))
+
     async def user_named(self, username_key: str) -> User | None:
         query = _USER.where(users.c.username_key == username_key)
         return await self._database.read(lambda connection: _one(connection, query))
 
-    async def users(self) -> Sequence[User]:
-        query = _USER.order_by(users.c.username_key)
+    async def users(self, *, after: str | None = None, limit: int | None = None) -> Sequence[User]:
+        query = _USER.order_by(users.c.username_key).limit(limit)
+        if after is not None:
+            query = query.where(users.c.username_key > after)
         return await self._database.read(lambda connection: [_user(row) for row in connection.execute(query)])
 
     async def rehash(self, user_id: str, old_hash: str, new_hash: str) -> None:
@@ -245,6 +259,22 @@ def _user(row: Row[*tuple[Any, ...]]) -> User:
         generation=generation,
         created_at=created_at,
     )
+
+
+def _users_by_session(
+    connection: Connection, asked: Collection[tuple[str, str | None]]
+) -> Mapping[tuple[str, str | None], User]:
+    owners: dict[str | None, str] = {}
+    for session_ids in in_pieces({session for _, session in asked if session is not None}):
+        owners.update((session, owner) for session, owner in connection.execute(_OWNERS, {"session_ids": session_ids}))
+    found: dict[str, User] = {}
+    for user_ids in in_pieces({user_id for user_id, _ in asked}):
+        found.update((row.id, _user(row)) for row in connection.execute(_USERS, {"user_ids": user_ids}))
+    return {
+        (user_id, session): found[user_id]
+        for user_id, session in asked
+        if user_id in found and (session is None or owners.get(session) == user_id)
+    }
 
 
 def _insert_user(connection: Connection, user: User) -> None:

@@ -182,7 +182,6 @@ def _event(row: RowMapping) -> UploadEvent:
 
 
 def _upload(data: Mapping[str, Any]) -> Upload:
-    moments = {name: _moment(data.get(name)) for name in ("expires_at", "completed_at")}
     return Upload(
         id=data["id"],
         owner=data["owner"],
@@ -193,7 +192,8 @@ def _upload(data: Mapping[str, Any]) -> Upload:
         concat=data["concat"],
         parts=tuple(data["parts"]),
         state=State(data["state"]),
-        **moments,
+        expires_at=_moment(data.get("expires_at")),
+        completed_at=_moment(data.get("completed_at")),
     )
 
 

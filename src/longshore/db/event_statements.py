@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select
 
-from longshore.db.tables import deliveries, events
+from longshore.db.tables import deliveries, events, users
 
 COLUMNS: Final = ("type", "upload_id", "owner", "time", "data")
 DELIVERY_COLUMNS: Final = ("event_id", "state", "generation", "attempts", "last_error", "updated_at")
@@ -17,7 +17,13 @@ DELIVER = insert(deliveries)
 LOCK = select(func.pg_advisory_xact_lock(0x4C4F4E47_45564E54))
 
 LAST = select(func.max(events.c.id))
-AFTER = select(events).where(events.c.id > bindparam("event_id")).order_by(events.c.id).limit(bindparam("limit"))
+AFTER = (
+    select(events, users.c.username)
+    .outerjoin(users, users.c.id == events.c.owner)
+    .where(events.c.id > bindparam("event_id"))
+    .order_by(events.c.id)
+    .limit(bindparam("limit"))
+)
 FORGET = delete(events).where(
     events.c.id.in_(
         select(events.c.id)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from longshore.db import event_statements as statements
 from longshore.db.database import Database
 from longshore.db.direct import Direct
-from longshore.events import RequestInfo, UploadEvent, UploadRejected, carries_credentials
+from longshore.events import RequestInfo, UploadEvent, UploadRejected, UploadRenamed, carries_credentials
 from longshore.ports.events import StoredEvent
 from longshore.protocol.upload import Upload
 
@@ -54,6 +54,8 @@ class EventLog:
         data: dict[str, Any] = {"upload": _upload_data(event.upload), "request": self._request_data(event.request)}
         if isinstance(event, UploadRejected):
             data |= {"code": event.code, "detail": event.detail}
+        if isinstance(event, UploadRenamed):
+            data |= {"previous_name": event.previous_name}
         return {
             "type": event.type,
             "upload_id": event.upload.id,
@@ -131,4 +133,5 @@ def _stored(row: Any) -> StoredEvent:
         owner=row.owner,
         time=row.time,
         data=json.loads(row.data),
+        owner_name=row.username,
     )

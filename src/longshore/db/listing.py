@@ -64,6 +64,7 @@ _ENTRY: Final = select(
     uploads.c.state,
     uploads.c.expires_at,
     uploads.c.completed_at,
+    uploads.c.sha256,
     uploads.c.updated_at,
     uploads.c.name,
     uploads.c.media_type,
@@ -202,6 +203,7 @@ def _entry(row: _Found, sort: Sort) -> Entry:
         state=State(row.state),
         expires_at=row.expires_at,
         completed_at=row.completed_at,
+        sha256=row.sha256,
     )
     return Entry(
         upload=upload,

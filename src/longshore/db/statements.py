@@ -39,6 +39,7 @@ _UPLOAD = select(
     uploads.c.state,
     uploads.c.expires_at,
     uploads.c.completed_at,
+    uploads.c.sha256,
 )
 _FINALS_OF_PART = uploads.c.id.in_(select(parts.c.final_id).where(parts.c.part_id == bindparam("part_id")))
 

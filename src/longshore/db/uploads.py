@@ -145,9 +145,18 @@ class SqlUploads:
 
         return await self._database.write(bury)
 
-    async def rename(self, upload_id: str, metadata: str) -> bool:
-        changes = {"upload_id": upload_id, "new_metadata": metadata, "now": self._clock()}
-        return await self._change(statements.RENAME, changes | _renamed(metadata)) == 1
+    async def rename(self, upload_id: str, metadata: str, *, events: Sequence[UploadEvent] = ()) -> bool:
+        now = self._clock()
+        changes = {"upload_id": upload_id, "new_metadata": metadata, "now": now} | _renamed(metadata)
+        entries = self._log.entries(events, now)
+
+        def rename(connection: Connection) -> bool:
+            renamed = _execute(connection, statements.RENAME, changes) == 1
+            if renamed:
+                self._log.append(connection, entries)
+            return renamed
+
+        return await self._database.write(rename)
 
     async def purged(self, upload_id: str) -> None:
         await self._change(statements.PURGED, {"upload_id": upload_id, "now": self._clock()})
@@ -246,7 +255,7 @@ def _part_ids(connection: Connection, finals: Collection[str]) -> Mapping[str, t
 
 
 def _upload(row: Sequence[Any]) -> Upload:
-    upload_id, created_at, owner, offset, length, metadata, concat, state, expires_at, completed_at = row
+    upload_id, created_at, owner, offset, length, metadata, concat, state, expires_at, completed_at, sha256 = row
     return Upload(
         id=upload_id,
         created_at=created_at,
@@ -258,6 +267,7 @@ def _upload(row: Sequence[Any]) -> Upload:
         state=State(state),
         expires_at=expires_at,
         completed_at=completed_at,
+        sha256=sha256,
     )
 
 
@@ -276,6 +286,7 @@ def _new_row(upload: Upload, now: datetime) -> dict[str, Any]:
         "purged": False,
         "owner": upload.owner,
         "charged": 0,
+        "sha256": upload.sha256,
         **_named(upload.metadata),
     }
 

@@ -1,6 +1,7 @@
 """What a download consists of: a status, safe header fields, and which bytes, of the file and in between."""
 
 import secrets
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,7 +53,7 @@ def plan_download(upload: Upload, headers: Mapping[str, str], *, ranges: bool = 
         return Plan(304, kept)
     asked = headers.get("range") if ranges and allows_ranges(headers, validators) else None
     spans = parse_ranges(asked, upload.offset) if asked is not None else None
-    described = describe(upload, inline=inline)
+    described = (*describe(upload, inline=inline), *_digest(upload))
     if spans is None:
         whole = Span(0, upload.offset)
         return Plan(200, (*described, ("Content-Length", str(len(whole))), *kept), (whole,))
@@ -75,6 +76,13 @@ def _kept(validators: Validators) -> Fields:
         ("Accept-Ranges", "bytes"),
         ("Tus-Resumable", VERSION),
     )
+
+
+def _digest(upload: Upload) -> Fields:
+    """The digest of the whole file, whichever part of it is sent (RFC 9530, section 3); nothing until it is known."""
+    if upload.sha256 is None:
+        return ()
+    return (("Repr-Digest", f"sha-256=:{b64encode(bytes.fromhex(upload.sha256)).decode('ascii')}:"),)
 
 
 def _plan_multipart(upload: Upload, spans: Sequence[Span], described: Fields, kept: Fields) -> Plan:

@@ -20,7 +20,10 @@ logger = logging.getLogger(__name__)
 NAMES: Final[tuple[HookName, ...]] = (*get_args(PreHook), *get_args(PostHook))
 
 WAITING: Final = 10_000
-"""Events that may wait for slow post-hooks; beyond that the newest are dropped, and the log says so."""
+"""Events that post-hooks may still have to be told of, those that they are being told of among them.
+
+Beyond that the newest are dropped, and the log says so.
+"""
 
 _THREADS: Final = 4
 """Threads for hooks that are plain functions: so many for those that requests wait for, and as many for the others."""
@@ -59,6 +62,11 @@ class Chain:
     def inspect_size(self) -> int:
         """How many of an upload's first bytes the hooks want to see."""
         return self._inspect_size
+
+    @property
+    def waiting(self) -> int:
+        """How many events post-hooks have still to be told of, those that they are being told of among them."""
+        return self._count
 
     def handles(self, name: HookName) -> bool:
         """Whether there is anybody to ask or tell."""
@@ -118,9 +126,11 @@ class Chain:
         waiting = self._waiting[upload_id]
         while waiting:
             name, event = waiting.popleft()
-            self._count -= 1
-            for method in self._methods[name]:
-                await self._tell_one(name, method, event)
+            try:
+                for method in self._methods[name]:
+                    await self._tell_one(name, method, event)
+            finally:
+                self._count -= 1
         del self._waiting[upload_id]
 
     async def _tell_one(self, name: PostHook, method: Method, event: HookEvent) -> None:

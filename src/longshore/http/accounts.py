@@ -95,6 +95,33 @@ class TokensGiven(BaseModel):
     refresh_token: str = Field(repr=False)
 
 
+class IdentityEndpoint:
+    """Tells who a token is for, whoever has issued it."""
+
+    def __init__(self, identify: Identify) -> None:
+        self._identify = identify
+
+    def operations(self) -> list[Operation]:
+        """What it does."""
+        return [
+            Operation(
+                method="GET",
+                path="/auth/me",
+                id="readIdentity",
+                tag="accounts",
+                summary="Read who the token is for",
+                handler=self.read,
+                answers={200: json_of(Identity, "The user.")},
+            )
+        ]
+
+    async def read(self, request: Request) -> Response:
+        """Tell who the token is for."""
+        principal = await self._identify(request.scope)
+        require(principal, Action.READ_ACCOUNT, principal.subject)
+        return answer_model(Identity(id=principal.subject, username=principal.name, role=principal.role))
+
+
 class AccountEndpoints:
     """The handlers; each raises `TusError`s, which become problem documents."""
 
@@ -155,15 +182,6 @@ class AccountEndpoints:
                 access="token-or-else",
             ),
             Operation(
-                method="GET",
-                path="/auth/me",
-                id="readIdentity",
-                tag="accounts",
-                summary="Read who the token is for",
-                handler=self.me,
-                answers={200: json_of(Identity, "The user.")},
-            ),
-            Operation(
                 method="POST",
                 path="/auth/password",
                 id="changePassword",
@@ -207,12 +225,6 @@ class AccountEndpoints:
             principal = await self._identify(request.scope)
             await self._accounts.sign_out(session=principal.session)
         return Response(status_code=204)
-
-    async def me(self, request: Request) -> Response:
-        """Tell who the token is for."""
-        principal = await self._identify(request.scope)
-        require(principal, Action.READ_ACCOUNT, principal.subject)
-        return answer_model(Identity(id=principal.subject, username=principal.name, role=principal.role))
 
     async def change_password(self, request: Request) -> Response:
         """Change one's own password. Every access token is void then; this session goes on with its refresh token."""

@@ -21,6 +21,9 @@ class Configuration(BaseModel):
     )
     upload_path: str = Field(description="Where uploads are created.")
     max_size: int | None = Field(description="Bytes of one upload; null without a limit. Quotas come on top.")
+    checksum: Literal["sha256", "none"] = Field(
+        description="Which checksum of completed files is computed, in the background; `none` has none computed."
+    )
     allowed_extensions: list[str] = Field(
         description="Extensions of the names that are taken, in lower case, with the dot; none where all are taken."
     )

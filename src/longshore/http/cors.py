@@ -44,6 +44,7 @@ _RESPONSE_HEADERS = (
     "Accept-Ranges",
     "ETag",
     "Last-Modified",
+    "Repr-Digest",
     "Retry-After",
     "WWW-Authenticate",
     "X-Request-ID",

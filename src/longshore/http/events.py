@@ -11,6 +11,10 @@ Close codes: 4401 when the token has expired or was revoked; 1013 when too much 
 answer: come back, and go on after the last event; 1012 when the server stops; 1011 when it fails; 1008 after a message
 that means nothing here.
 
+Who may not listen is refused before the handshake, or the stream, with a problem document: 429
+`too-many-subscriptions` for a user who has too many connections already, 503 `too-many-subscribers` where there is no
+place for anybody.
+
 A stream of server-sent events just ends. It has `position` and `gap` as events of those names, all others without one.
 """
 
@@ -43,7 +47,7 @@ from longshore.http.subscribing import (
 from longshore.hub.fanout import Hub
 from longshore.hub.messages import Message, gap_message, position_message, token_message
 from longshore.hub.subscription import End, Subscription
-from longshore.ports import Clock
+from longshore.ports import PATIENCE, Clock, Patience
 from longshore.protocol.errors import InvalidToken, TusError, Unauthenticated, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -52,6 +56,10 @@ PATH: Final = "/events"
 
 KEEP_ALIVE: Final = 15.0
 """Seconds after which a stream with nothing to say says so, before proxies take it for dead."""
+
+PATIENCE_WITH_STREAMS: Final = 20.0
+"""Seconds for which the other machine may acknowledge nothing of a stream. One that is gone without a word, as after
+its network was lost, is found by that within 35 seconds: the next sign of life is 15 away at most."""
 
 RETRY: Final = 3000
 """Milliseconds after which a stream that has ended is asked for again."""
@@ -144,9 +152,12 @@ class EventsEndpoint:
             return Response(headers={name.decode(): value.decode() for name, value in _STREAM_HEADERS})
         return _Stream(self, *await self._admit(request.scope))
 
-    async def send_stream(self, subscription: Subscription, after: int | None, receive: Receive, send: Send) -> None:
+    async def send_stream(
+        self, subscription: Subscription, after: int | None, receive: Receive, send: Send, patience: Patience
+    ) -> None:
         """Send an event stream, head and all."""
         try:
+            patience(PATIENCE_WITH_STREAMS)
             await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
             await _send_piece(send, b"retry: %d\n\n" % RETRY)
             tell = partial(_tell_stream, send)
@@ -154,6 +165,8 @@ class EventsEndpoint:
             if subscription.end_reason is not End.GONE:
                 await send({"type": "http.response.body", "body": b""})
         finally:
+            # The connection may be used for something else after this.
+            patience(0)
             self._hub.leave(subscription)
 
     async def _admit(self, scope: Scope) -> tuple[Subscription, int | None]:
@@ -267,7 +280,8 @@ class _Stream(Response):
         self._after = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._endpoint.send_stream(self._subscription, self._after, receive, send)
+        patience: Patience = (scope.get("extensions") or {}).get(PATIENCE, _endless)
+        await self._endpoint.send_stream(self._subscription, self._after, receive, send, patience)
 
 
 def _end(subscription: Subscription, reason: End) -> None:
@@ -321,6 +335,10 @@ async def _tell_stream(send: Send, message: Message | None) -> None:
 
 async def _send_piece(send: Send, piece: bytes) -> None:
     await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+def _endless(_: float) -> None:
+    """A `ports.Patience` on servers other than ours: the operating system's own, which may be a quarter of an hour."""
 
 
 async def _await_disconnect(subscription: Subscription, receive: Receive) -> None:

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from longshore.auth.principal import Role
+from longshore.auth.policy import Action, require
 from longshore.http.authentication import Identify
 from longshore.http.endpoints import endpoint
 from longshore.metrics import Counter, Gauge, Histogram, Labels, Metrics, Series
-from longshore.protocol.errors import Forbidden, TusError
+from longshore.protocol.errors import TusError
 
 PATH = "/metrics"
 
@@ -44,9 +44,7 @@ class MetricsEndpoint:
     async def show(self, request: Request) -> Response:
         """Answer in the text format, or in OpenMetrics for who prefers that. Raises `Unauthenticated`, `Forbidden`."""
         if self._identify is not None:
-            principal = await self._identify(request.scope)
-            if principal.role is not Role.ADMIN:
-                raise Forbidden
+            require(await self._identify(request.scope), Action.READ_METRICS)
         self._settle()
         self._metrics.settle()
         self._collector.gauges = {gauge: await _read(gauge) for gauge in self._metrics.gauges}

@@ -7,6 +7,8 @@ from pydantic import BaseModel, Field
 from longshore.http.events import UpgradeRequired
 from longshore.http.operations import Answer, Content, Operation, Parameter, json_of
 from longshore.http.subscribing import InvalidSubscription, OriginNotAllowed
+from longshore.hub.messages import TYPES
+from longshore.hub.places import NoPlaceLeft, TooManySubscriptions
 from longshore.protocol.errors import Forbidden
 
 _CheckResult = Literal["ok", "failed"]
@@ -32,6 +34,8 @@ _SUBSCRIBING: Final = (
     " ends, and with 1013 where the client cannot keep up: go on after the last event."
 )
 
+_TYPES: Final = f"Only events of these types: {', '.join(f'`{name}`' for name in sorted(TYPES))}."
+
 _REPEATED: Final = {"type": "array", "items": {"type": "string"}}
 
 
@@ -45,7 +49,7 @@ def event_operation() -> Operation:
         summary="Be told what happens to uploads",
         description=_SUBSCRIBING,
         parameters=(
-            Parameter(name="type", where="query", description="Only events of these types.", schema=_REPEATED),
+            Parameter(name="type", where="query", description=_TYPES, schema=_REPEATED),
             Parameter(name="upload", where="query", description="Only events of these uploads.", schema=_REPEATED),
             Parameter(
                 name="after",
@@ -59,7 +63,7 @@ def event_operation() -> Operation:
             101: Answer(description="A WebSocket."),
             200: Answer(description="A stream.", content=Content(media_types=("text/event-stream",))),
         },
-        errors=(InvalidSubscription, OriginNotAllowed, UpgradeRequired),
+        errors=(InvalidSubscription, OriginNotAllowed, UpgradeRequired, TooManySubscriptions, NoPlaceLeft),
     )
 
 

@@ -184,6 +184,7 @@ _DOWNLOAD_HEADERS: Final = (
     Parameter(name="Last-Modified", description="When it was completed."),
     Parameter(name="Accept-Ranges", description="`bytes`"),
     Parameter(name="Content-Disposition", description="The file's name (RFC 6266)."),
+    Parameter(name="Repr-Digest", description="The SHA-256 of the whole file (RFC 9530), once it is known."),
 )
 _DOWNLOAD_ERRORS: Final[tuple[type[TusError], ...]] = (
     *(*_GONE, UploadUnfinished, PreconditionFailed, RangeNotSatisfiable, HeadTooLarge),

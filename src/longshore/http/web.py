@@ -36,20 +36,31 @@ class _File:
     """Under gzip, where that makes it smaller."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    file: _File
+    stamp: tuple[int, ...]
+    """What tells its file from one that takes its place."""
+
+
 class WebClient:
-    """The client's files. They are read when they are first asked for, and kept: there are few, and they are small."""
+    """The client's files. They are read when they are first asked for, and kept: there are few, and they are small.
+
+    When the page has changed there is another build, as after an update beneath a running server. Assets are not
+    looked at again: what is in one never changes, for another would have another name.
+    """
 
     def __init__(self, build: Path, *, public_url: str | None = None) -> None:
         """Take the directory of the build, and the URL that uploads get, where it need not be the page's own."""
         self._build = build
         self._headers = _headers(public_url)
-        self._assets = frozenset(path.name for path in (build / "assets").iterdir() if path.is_file())
-        self._read: dict[str, _File] = {}
+        self._page: _Page | None = None
+        self._assets: dict[str, _File] = {}
 
     @classmethod
     def find(cls, *, public_url: str | None = None) -> Self | None:
         """The client, wherever its build is; None if there is none."""
-        build = next((build for build in BUILDS if (build / _PAGE).is_file()), None)
+        build = _find()
         return None if build is None else cls(build, public_url=public_url)
 
     def operations(self) -> list[Operation]:
@@ -65,6 +76,7 @@ class WebClient:
                 summary="Upload with a browser",
                 handler=self.show_page,
                 answers={200: page},
+                errors=(NoSuchPage,),
                 access="open",
             ),
             Operation(
@@ -83,17 +95,20 @@ class WebClient:
 
     async def show_page(self, request: Request) -> Response:
         """Answer with the page, which browsers ask for anew each time: it names the assets of its version."""
-        return await self._answer(request, _PAGE, "no-cache")
+        page = await anyio.to_thread.run_sync(_read_page, self._build / _PAGE, self._page)
+        if page is not self._page:
+            self._page = page
+            self._assets.clear()
+        return self._answer(request, page.file, "no-cache")
 
     async def show_asset(self, request: Request) -> Response:
         """Answer with a file whose name changes with what is in it. Raises `NoSuchPage`."""
         name: str = request.path_params["name"]
         if name not in self._assets:
-            raise NoSuchPage
-        return await self._answer(request, f"assets/{name}", "public, max-age=31536000, immutable")
+            self._assets[name] = await anyio.to_thread.run_sync(_read_asset, self._build / "assets", name)
+        return self._answer(request, self._assets[name], "public, max-age=31536000, immutable")
 
-    async def _answer(self, request: Request, path: str, cache_control: str) -> Response:
-        file = await self._file(path)
+    def _answer(self, request: Request, file: _File, cache_control: str) -> Response:
         headers = {**self._headers, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
         content = file.content
         if file.compressed is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
@@ -101,10 +116,14 @@ class WebClient:
             content = file.compressed
         return Response(content, headers=headers, media_type=file.media_type)
 
-    async def _file(self, path: str) -> _File:
-        if path not in self._read:
-            self._read[path] = await anyio.to_thread.run_sync(_read, self._build / path)
-        return self._read[path]
+
+def is_built() -> bool:
+    """Whether there is a build that `WebClient.find` finds."""
+    return _find() is not None
+
+
+def _find() -> Path | None:
+    return next((build for build in BUILDS if (build / _PAGE).is_file()), None)
 
 
 def _headers(public_url: str | None) -> Mapping[str, str]:
@@ -121,6 +140,28 @@ def _headers(public_url: str | None) -> Mapping[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
+
+
+def _read_page(path: Path, known: _Page | None) -> _Page:
+    """The page as it is now; the one that is known where that is the same, or a build is just being replaced."""
+    try:
+        status = path.stat()
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        # A file that is changed after it was looked at is read once more the next time.
+        return known if known is not None and known.stamp == stamp else _Page(_read(path), stamp)
+    except FileNotFoundError:
+        if known is None:
+            raise NoSuchPage from None
+        return known
+
+
+def _read_asset(directory: Path, name: str) -> _File:
+    """An asset, which is one of the files in the directory and nothing else. Raises `NoSuchPage`."""
+    try:
+        path = next(path for path in directory.iterdir() if path.name == name and path.is_file())
+        return _read(path)
+    except (StopIteration, FileNotFoundError):
+        raise NoSuchPage from None
 
 
 def _read(path: Path) -> _File:

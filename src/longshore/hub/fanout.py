@@ -10,8 +10,9 @@ from typing import Final
 
 from longshore.auth.policy import Visibility
 from longshore.events import UploadCreated
-from longshore.hub.attendance import check_attendance
+from longshore.hub.attendance import Review, all_stay, check_attendance, watch_accounts
 from longshore.hub.messages import Message, event_message, progress_message
+from longshore.hub.places import Places
 from longshore.hub.progress import Progress
 from longshore.hub.subscription import End, Subscription
 from longshore.ports import Clock
@@ -54,27 +55,35 @@ class Hub:
         source: str,
         retention: timedelta | None,
         clock: Clock,
+        review: Review = all_stay,
+        places: Places | None = None,
         poll_interval: float = POLL_INTERVAL,
     ) -> None:
-        """`source` is that of the CloudEvents; `retention` how long events are kept at least, None for good."""
+        """`source` is that of the CloudEvents; `retention` how long events are kept at least, None for good.
+
+        `review` tells what has become of subscribers' accounts, `places` how many subscribers there may be.
+        """
         self._events = events
         self._visibility = visibility
         self._source = source
         self._retention = retention
         self._clock = clock
+        self._review = review
+        self._places = places or Places()
         self._poll_interval = poll_interval
         self._position = 0
         self._woken = asyncio.Event()
         self._reading = asyncio.Lock()
         self._present: set[Subscription] = set()
         self._live: set[Subscription] = set()
+        self._idle = True
         self._stopping = False
         self.progress = Progress(self._pass_on_progress)
-        """A hook, to be told of the progress of uploads."""
+        """A hook, to be told of the progress of uploads; and of what was saved, by its `note`."""
 
     @property
     def position(self) -> int:
-        """The id of the last event that was passed on."""
+        """The id of the last event that was passed on, or while nobody was here, of the last that there was before."""
         return self._position
 
     @property
@@ -90,9 +99,13 @@ class Hub:
     async def running(self) -> AsyncIterator[None]:
         """Pass events on for the length of a block. The database is open by then, and longer."""
         self._position = await self._events.last_id()
-        tasks = [
-            asyncio.create_task(work) for work in (self._run(), self.progress.run(), check_attendance(self._present))
-        ]
+        works = (
+            self._run(),
+            self.progress.run(),
+            watch_accounts(self._present, self._review),
+            check_attendance(self._present),
+        )
+        tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
         finally:
@@ -108,15 +121,22 @@ class Hub:
             subscription.end(End.STOPPING)
 
     def join(self, subscription: Subscription) -> None:
-        """Let somebody in, who hears nothing yet: see `begin`. Raises `ShuttingDown`."""
+        """Let somebody in, who hears nothing yet: see `begin`.
+
+        Raises `ShuttingDown`, and where there are too many `TooManySubscriptions` or `NoPlaceLeft`.
+        """
         if self._stopping:
             raise ShuttingDown
+        self._places.take(subscription.principal.subject)
         self._present.add(subscription)
 
     def leave(self, subscription: Subscription) -> None:
-        """Forget a subscription."""
-        self._present.discard(subscription)
+        """Forget a subscription; fine when that has been done already."""
+        if subscription in self._present:
+            self._present.remove(subscription)
+            self._places.give_back(subscription.principal.subject)
         self._live.discard(subscription)
+        self._idle = self._idle or not self._present
 
     # Where to start, and what was missed
 
@@ -125,6 +145,7 @@ class Hub:
 
         With None it is live from then on; else `replay` has to be gone through. Raises `Unavailable`.
         """
+        await self._catch_up()
         if after is None:
             self._live.add(subscription)
             return Start(self._position, self._position, True)
@@ -134,6 +155,14 @@ class Hub:
         if after > self._position:
             return Start(self._position, self._position, False)
         return Start(after, self._position, await self._has_all_behind(after))
+
+    async def _catch_up(self) -> None:
+        """Go to the newest event, after a time in which nobody was here to be told of any."""
+        async with self._reading:
+            if self._idle:
+                self._position = max(self._position, await self._events.last_id())
+                self.progress.forget_all()
+                self._idle = False
 
     async def _has_all_behind(self, after: int) -> bool:
         """Whether nothing behind that event has been forgotten; where that cannot be told, it counts as forgotten.
@@ -168,7 +197,9 @@ class Hub:
             except TimeoutError:
                 pass
             self._woken.clear()
-            await self._read_on_quietly()
+            # Reading and encoding every event for nobody would cost small uploads a fifth of their throughput.
+            if not self._idle:
+                await self._read_on_quietly()
 
     async def _read_on_quietly(self) -> None:
         try:

@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from longshore.auth.policy import SHARED_TABLE, TABLE, Action, Verdict, Visibility, Who
-from longshore.events import UploadCompleted, UploadCreated, UploadExpired, UploadRejected, UploadTerminated
+from longshore.events import (
+    UploadCompleted,
+    UploadCreated,
+    UploadExpired,
+    UploadRejected,
+    UploadRenamed,
+    UploadTerminated,
+)
 from longshore.ports.events import StoredEvent
 from longshore.protocol.metadata import file_name, media_type
 from longshore.protocol.upload import State, Upload
@@ -16,13 +23,13 @@ TYPE_PREFIX: Final = "longshore.upload."
 PROGRESS: Final = "progress"
 """How far an upload has come. Not stored, and so never replayed."""
 
-TYPES: Final = frozenset(
-    {
-        *(kind.type for kind in (UploadCreated, UploadCompleted, UploadTerminated, UploadExpired, UploadRejected)),
-        PROGRESS,
-    }
-)
+_STORED: Final = (UploadCreated, UploadCompleted, UploadRenamed, UploadTerminated, UploadExpired, UploadRejected)
+
+TYPES: Final = frozenset({*(kind.type for kind in _STORED), PROGRESS})
 """What events are called behind `TYPE_PREFIX`."""
+
+_BESIDES: Final = ("code", "detail", "previous_name")
+"""What is told of an event besides its upload, where it has that."""
 
 _write_json: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -47,7 +54,9 @@ class Message:
 def event_message(event: StoredEvent, *, source: str, visibility: Visibility) -> Message:
     """The message about a stored event. `source` is the URI reference that CloudEvents wants."""
     upload = event.data["upload"]
-    told = _told(upload) | {key: event.data[key] for key in ("code", "detail") if key in event.data}
+    told = _told(upload) | {key: event.data[key] for key in _BESIDES if key in event.data}
+    if event.owner_name is not None:
+        told["owner_name"] = event.owner_name
     cloud_event = _cloud_event(str(event.id), source, event.type, event.time, event.upload_id, told)
     shared = visibility is Visibility.SHARED and _is_of_a_file(event.type, upload)
     return Message(_write_json(cloud_event), event.type, event.id, event.upload_id, event.owner, _audience(shared))

@@ -1,4 +1,4 @@
-"""How far uploads have come, as a hook is told of it: passed on at most once a second for each."""
+"""How far uploads have come, in long transfers and in many short ones: passed on at most once a second for each."""
 
 import asyncio
 import logging
@@ -18,9 +18,9 @@ _REST: Final = 9
 
 
 class Progress:
-    """A hook (`post_receive`) that keeps the latest of each upload until it is its turn.
+    """Keeps the latest of each upload until it is its turn: a hook (`post_receive`), and told of what was saved.
 
-    What is kept is bounded by the number of uploads that receive bytes, each of which has a connection.
+    What is kept is bounded by the number of uploads that receive bytes within a second or so.
     """
 
     def __init__(self, pass_on: Callable[[Collection[Upload]], Awaitable[None]]) -> None:
@@ -29,13 +29,21 @@ class Progress:
         self._there_is_some = asyncio.Event()
 
     async def post_receive(self, event: HookEvent) -> None:
-        """Note how far an upload has come."""
-        self._latest[event.upload.id] = event.upload
+        """Note how far a transfer has come that is under way."""
+        self.note(event.upload)
+
+    def note(self, upload: Upload) -> None:
+        """Note how far an upload has come. Event loop only; never blocks."""
+        self._latest[upload.id] = upload
         self._there_is_some.set()
 
     def forget(self, upload_id: str) -> None:
         """Say nothing more of an upload: something has become of it."""
         self._latest.pop(upload_id, None)
+
+    def forget_all(self) -> None:
+        """Say nothing of what is known up to now."""
+        self._latest.clear()
 
     async def run(self) -> None:
         """Pass on what there is, until cancelled."""

@@ -27,6 +27,15 @@ BODY = "longshore.body"
 FILE = "longshore.file"
 """Scope extension of our own server: a `SendFile`. Only there where the kernel can send files."""
 
+PATIENCE = "longshore.patience"
+"""Scope extension of our own server: a `Patience`."""
+
+Patience = Callable[[float], None]
+"""Bounds for how many seconds what was sent on this connection may stay without an answer from the client's machine.
+
+After that the client counts as gone. 0 leaves it to the operating system. Does nothing where there is no such bound.
+"""
+
 Clock = Callable[[], datetime]
 """Tells the time as an aware datetime in UTC."""
 
@@ -243,8 +252,8 @@ class Uploads(Protocol):
         `purged` is called.
         """
 
-    async def rename(self, upload_id: str, metadata: str) -> bool:
-        """Replace the metadata of a live upload, and so its name; return whether it was live."""
+    async def rename(self, upload_id: str, metadata: str, *, events: Sequence[UploadEvent] = ()) -> bool:
+        """Replace the metadata of a live upload, and so its name; store the events. Return whether it was live."""
 
     async def purged(self, upload_id: str) -> None:
         """Note that a tombstone's bytes have been removed."""

@@ -18,7 +18,12 @@ class StoredEvent:
     owner: str
     time: datetime
     data: Mapping[str, Any]
-    """`upload` and `request` as JSON has them; of a rejected upload `code` and `detail` as well."""
+    """`upload` and `request` as JSON has them.
+
+    Of a rejected upload `code` and `detail` as well, of a renamed one `previous_name`.
+    """
+    owner_name: str | None = None
+    """The owner's user name; None where the owner has no account here."""
 
 
 class Events(Protocol):

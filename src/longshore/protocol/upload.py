@@ -36,6 +36,8 @@ class Upload:
     expires_at: datetime | None = None
     """When the upload expires; for a tombstone, when the tombstone itself is forgotten."""
     completed_at: datetime | None = None
+    sha256: str | None = None
+    """Of the whole file, in lower-case hexadecimal digits; None until it is known, which is after its completion."""
 
     @property
     def is_partial(self) -> bool:

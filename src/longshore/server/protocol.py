@@ -6,9 +6,12 @@ what it has read of a body when the client goes away before the application has 
 """
 
 import asyncio
+import contextlib
+import logging
 import os
 import re
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -16,9 +19,11 @@ from anyio import CapacityLimiter
 from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from longshore.ports import BODY, FILE, TRAILERS
+from longshore.ports import BODY, FILE, PATIENCE, TRAILERS
 from longshore.server.body import SocketBody
 from longshore.server.sending import FileSender, Watch
+
+logger = logging.getLogger(__name__)
 
 MAX_HEAD = 256 * 1024
 """Bytes of a request's head (and of its trailers) that are read at most; the application itself takes fewer."""
@@ -43,6 +48,9 @@ class UploadProtocol(HttpToolsProtocol):
 
     send_timeout = 60.0
     """Seconds for which a client may take nothing of what is sent to it."""
+
+    on_refused: Callable[[str, str], None] = staticmethod(lambda status, code: None)
+    """Told the status and the code of what is answered here, of which the application never hears."""
 
     _head_timer: asyncio.TimerHandle | None = None
     _watch: Watch | None = None
@@ -94,6 +102,14 @@ class UploadProtocol(HttpToolsProtocol):
             self.watch().stop()
             self.loop.remove_writer(target.fileno())
             self._woken = None
+
+    def _set_patience(self, seconds: float) -> None:
+        """A `ports.Patience`, by TCP_USER_TIMEOUT (RFC 5482), which Linux has."""
+        if hasattr(socket, "TCP_USER_TIMEOUT") and not self.transport.is_closing():
+            # A socket that is not TCP has no such thing, and needs none.
+            with contextlib.suppress(OSError):
+                target = self.transport.get_extra_info("socket")
+                target.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(seconds * 1000))
 
     def _wake(self, writable: bool) -> None:
         if self._woken is not None and not self._woken.done():
@@ -149,6 +165,7 @@ class UploadProtocol(HttpToolsProtocol):
         if not self._is_answering():
             problem = _PROBLEM % (code, status[4:], status[:3], code)
             self.transport.write(_REFUSAL % (status, len(problem), problem))
+            self.on_refused(status[:3].decode(), code.decode())
         self.transport.close()
 
     def _is_answering(self) -> bool:
@@ -189,7 +206,7 @@ class UploadProtocol(HttpToolsProtocol):
             self._refuse(b"400 Bad Request", b"upgrade-with-body")
             return
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
-        scope["extensions"] = {TRAILERS: self._trailers}
+        scope["extensions"] = {TRAILERS: self._trailers, PATIENCE: self._set_patience}
         super().on_headers_complete()
         length = _content_length(self.headers)
         if length and self.offers_bodies and self.scheme == "http":
@@ -238,9 +255,24 @@ class UploadProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         async def app_with_rest(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-            await app(scope, _with_rest(cycle, receive), send)
+            try:
+                await app(scope, _with_rest(cycle, receive), send)
+            except asyncio.CancelledError:
+                self._cut_off(cycle)
 
         super()._start_asgi_task(cycle, app_with_rest)
+
+    def _cut_off(self, cycle: RequestResponseCycle) -> None:
+        """End a request that was still being answered when the server had waited long enough for it to stop.
+
+        uvicorn would take the cancellation, which is its own, for a failure of the application.
+        """
+        logger.info("a request was cut off, because the server stops")
+        if not cycle.response_started:
+            self._refuse(b"503 Service Unavailable", b"shutting-down")
+        # Whoever was to get the rest sees that it is missing, and nobody waits for one that takes nothing.
+        cycle.disconnected = True
+        self.transport.close()
 
 
 class AsgiOnlyProtocol(UploadProtocol):

@@ -67,16 +67,18 @@ def run(
     socket_bodies: bool,
     on_started: Callable[[str, int], None],
     on_stopping: Callable[[], None],
+    on_refused: Callable[[str, str], None] | None = None,
 ) -> None:
     """Serve the application until SIGINT or SIGTERM, then stop within the grace period (seconds).
 
+    `on_refused` is told the status and the code of requests that are refused before the application hears of them.
     Exits with status 3 when it cannot start, as uvicorn does.
     """
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=protocol_class(socket_bodies=socket_bodies),
+        http=protocol_class(socket_bodies=socket_bodies, on_refused=on_refused),
         lifespan="on",
         log_config=None,
         access_log=access_log,
@@ -95,7 +97,9 @@ def run(
     _run_until_signal(server)
 
 
-def protocol_class(*, socket_bodies: bool) -> type[asyncio.Protocol] | Literal["httptools"]:
+def protocol_class(
+    *, socket_bodies: bool, on_refused: Callable[[str, str], None] | None = None
+) -> type[asyncio.Protocol] | Literal["httptools"]:
     """Our protocol class where uvicorn is as we know it, else uvicorn's own: slower, but as right."""
     if unknown := differences():
         logger.warning("bodies go through ASGI, which is slower, because of this uvicorn: %s", "; ".join(unknown))
@@ -103,7 +107,9 @@ def protocol_class(*, socket_bodies: bool) -> type[asyncio.Protocol] | Literal["
     # Only here: importing it needs uvicorn's private parts.
     from longshore.server.protocol import AsgiOnlyProtocol, UploadProtocol
 
-    return UploadProtocol if socket_bodies else AsgiOnlyProtocol
+    chosen = UploadProtocol if socket_bodies else AsgiOnlyProtocol
+    # A class of its own, so that several servers of a process do not mix; uvicorn takes nothing but a class.
+    return chosen if on_refused is None else type("Protocol", (chosen,), {"on_refused": staticmethod(on_refused)})
 
 
 def websocket_class() -> type[asyncio.Protocol] | Literal["websockets-sansio"]:

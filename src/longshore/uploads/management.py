@@ -46,7 +46,10 @@ class Details:
     speed: float | None
     """Bytes per second, while it is being sent to this process."""
     checksums: Mapping[str, str]
-    """Of the whole file, by algorithm; what clients send along is of single requests, and is not kept."""
+    """Of the whole file, by algorithm, in hexadecimal digits; empty until it is known.
+
+    What clients send along is of single requests, and is not kept.
+    """
     history: Sequence[Happening]
 
 
@@ -89,13 +92,15 @@ class Management:
         entry = await self._find(upload_id)
         caller.require(Action.VIEW, entry.upload.owner, shared=is_shared(entry.upload, self._visibility))
         history = await self._listing.history(upload_id, _HISTORY)
-        return Details(entry=entry, speed=self._speeds.of(upload_id), checksums={}, history=history)
+        checksums = {"sha256": entry.upload.sha256} if entry.upload.sha256 else {}
+        return Details(entry=entry, speed=self._speeds.of(upload_id), checksums=checksums, history=history)
 
     async def rename(self, upload_id: str, name: str, caller: Caller) -> Entry:
         """Give a file another name, finished or not; its metadata says so from now on.
 
-        Waits for a transfer that is under way, and leaves it alone: what it tells others when it ends has the name that
-        it began with. Raises `InvalidName`, `UploadNotFound`, `UploadGone`, `UploadLocked`, and what hooks raise.
+        Waits for a transfer that is under way, and leaves it alone: what that tells others when it ends has the name
+        that it began with, and they hear of the new one behind it. A name that the file has already changes nothing.
+        Raises `InvalidName`, `UploadNotFound`, `UploadGone`, `UploadLocked`, and what hooks raise.
         """
         upload = await self._records.load(upload_id)
         caller.require(Action.RENAME, upload.owner)
@@ -123,7 +128,7 @@ class Management:
         require_live(upload, self._records.clock())
         changed = self._with_name(upload, name)
         await self._gate.admit_renaming(changed, caller)
-        if not await self._records.uploads.rename(upload_id, changed.metadata):
+        if changed != upload and not await self._records.rename(upload, changed.metadata, caller.request):
             raise UploadTerminated
 
     def _with_name(self, upload: Upload, name: str) -> Upload:

@@ -1,7 +1,7 @@
 """Upload records as they truly stand, changed and announced in one place."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from longshore.events import (
@@ -11,6 +11,7 @@ from longshore.events import (
     UploadEvent,
     UploadExpired,
     UploadRejected,
+    UploadRenamed,
     UploadTerminated,
 )
 from longshore.ports import Clock, Emit, Store, Uploads
@@ -18,6 +19,7 @@ from longshore.ports.quotas import Quotas
 from longshore.protocol.capabilities import Limits
 from longshore.protocol.errors import TusError, UploadNotFound
 from longshore.protocol.lifetime import tombstone
+from longshore.protocol.metadata import file_name
 from longshore.protocol.upload import State, Upload
 
 logger = logging.getLogger(__name__)
@@ -29,12 +31,25 @@ NOBODY = RequestInfo()
 class Records:
     """Upload records together with the bytes that belong to them; whoever should know of a change is told here."""
 
-    def __init__(self, uploads: Uploads, store: Store, limits: Limits, clock: Clock, emit: Emit) -> None:
+    def __init__(
+        self,
+        uploads: Uploads,
+        store: Store,
+        limits: Limits,
+        clock: Clock,
+        emit: Emit,
+        progressed: Callable[[Upload], None] = lambda upload: None,
+    ) -> None:
+        """`progressed` is told of every upload that an append leaves unfinished; it never blocks and never raises.
+
+        How far a transfer has come while it lasts, post-hooks are told: see `Appender`.
+        """
         self.uploads = uploads
         self.store = store
         self.limits = limits
         self.clock = clock
         self._emit = emit
+        self._progressed = progressed
 
     async def add(self, upload: Upload, request: RequestInfo, *, free_space: int | None, quotas: Quotas | None) -> None:
         """Store a new upload. Raises what `Uploads.add` raises."""
@@ -65,6 +80,16 @@ class Records:
         if not await self.uploads.save(upload, events=events):
             return False
         self._tell(events)
+        if upload.state is State.UNFINISHED:
+            self._progressed(upload)
+        return True
+
+    async def rename(self, upload: Upload, metadata: str, request: RequestInfo) -> bool:
+        """Give a live upload another name, by its metadata; False when it is not live any more."""
+        event = UploadRenamed(replace(upload, metadata=metadata), request, previous_name=file_name(upload.metadata))
+        if not await self.uploads.rename(upload.id, metadata, events=[event]):
+            return False
+        self._tell([event])
         return True
 
     async def remove(

@@ -79,8 +79,9 @@ class UploadService:
         new_id: Callable[[], str],
         limiter: CapacityLimiter,
         visibility: Visibility = Visibility.PRIVATE,
+        progressed: Callable[[Upload], None] = lambda upload: None,
     ) -> None:
-        self.records = Records(uploads, store, limits, clock, emit)
+        self.records = Records(uploads, store, limits, clock, emit, progressed)
         self._gate = Gate(hooks, store)
         self.assembly = Assembly(
             self.records,

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from tests.unit.auth.issuer import AUDIENCE, ISSUER, RSA, claims, public_pem, token
@@ -58,7 +59,7 @@ async def test_a_token_of_ours_names_an_account(world: World, alice: User) -> No
     session = RefreshToken.parse(tokens.refresh_token)
     assert session is not None
     expires_at = world.clock.now.replace(microsecond=0) + 15 * MINUTE
-    assert principal == Principal(alice.id, Role.USER, "Alice", session.session_id, expires_at)
+    assert principal == Principal(alice.id, Role.USER, "Alice", session.session_id, expires_at, alice.generation)
 
 
 async def test_role_and_name_are_those_of_the_account_not_of_the_token(world: World, alice: User) -> None:
@@ -258,3 +259,33 @@ async def test_the_leeway_of_tokens_counts_here_too(world: World, alice: User) -
     world.clock.advance(20 * SECOND)
     with pytest.raises(InvalidToken, match="expired"):
         await authenticator.authenticate(shown)
+
+
+# All at once
+
+
+async def test_reviews_many_accounts_as_they_are_now(world: World, alice: User) -> None:
+    signed_in = await world.accounts.sign_in("alice", PASSWORD)
+    shown = [signed_in.access_token, await world.accounts.issue_token("alice", MINUTE)]
+    for name in ("disabled", "promoted", "changed", "signed out"):
+        await world.accounts.add_user(name.replace(" ", "-"), PASSWORD)
+        shown.append((await world.accounts.sign_in(name.replace(" ", "-"), PASSWORD)).access_token)
+    principals = [await world.authenticator.authenticate(token) for token in shown]
+    stranger = Principal("of an issuer", Role.USER, "of an issuer")
+    assert await world.authenticator.review([*principals, stranger]) == [*principals, stranger]
+
+    # As another process does, so that nobody here is told.
+    await world.records.set_disabled(principals[2].subject, True)
+    await world.records.set_role(principals[3].subject, Role.ADMIN)
+    await world.records.change_password(principals[4].subject, "another", keep=principals[4].session)
+    assert principals[5].session is not None
+    await world.records.end_session(principals[5].session)
+    alices, promoted = principals[:2], replace(principals[3], role=Role.ADMIN)
+    reviewed = await world.authenticator.review([*principals, stranger])
+    assert reviewed == [*alices, None, promoted, None, None, stranger]
+
+
+async def test_asks_nobody_about_users_of_an_issuer() -> None:
+    nobody: AccountRecords = object()  # type: ignore[assignment]
+    stranger = Principal("of an issuer", Role.USER, "of an issuer")
+    assert await Authenticator(nobody, Time()).review([stranger]) == [stranger]

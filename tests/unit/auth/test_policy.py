@@ -30,6 +30,7 @@ read-account     unauthenticated  forbidden  allow      allow
 change-password  unauthenticated  forbidden  allow      allow
 manage-users     unauthenticated  forbidden  forbidden  allow
 clean-up         unauthenticated  forbidden  forbidden  allow
+read-metrics     unauthenticated  forbidden  forbidden  allow
 """
 
 OF_SHARED_UPLOADS = """

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from tests.serving import Server, serving
 
 from longshore.cli.banner import banner
 from longshore.config import Settings
+from longshore.http.web import is_built
 from longshore.protocol.capabilities import Capabilities
 
 PASSWORD = "correct horse battery"
@@ -158,3 +160,35 @@ def test_a_line_of_the_banner(settings: dict[str, Any], line: str) -> None:
     shown = banner(Settings(**settings), CAPABILITIES, "::1", 8000)
     assert line in shown.splitlines()
     assert "s3cret" not in shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "host", "page"),
+    [
+        ({}, "127.0.0.1", "Open http://127.0.0.1:8000/"),
+        ({}, "0.0.0.0", "Open http://127.0.0.1:8000/"),
+        ({}, "::", "Open http://[::1]:8000/"),
+        ({}, "192.168.1.2", "Open http://192.168.1.2:8000/"),
+        ({"public_url": "https://example.org/up"}, "127.0.0.1", "Open https://example.org/up/"),
+    ],
+)
+def test_the_banner_ends_with_the_address_of_the_page(settings: dict[str, Any], host: str, page: str) -> None:
+    assert banner(Settings(**settings), CAPABILITIES, host, 8000, has_page=True).splitlines()[-1] == page
+    assert "Open" not in banner(Settings(**settings), CAPABILITIES, host, 8000)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_page_is_there_where_it_is_wanted_and_built(tmp_path: Path, wanted: bool) -> None:
+    expected = wanted and is_built()
+    with Server(tmp_path / "data", web_client=str(wanted)) as server:
+        said = server.said()
+        answer = httpx.get(f"{server.origin}/")
+    assert (f"Open {server.origin}/\n" in said) is expected
+    assert answer.status_code == (200 if expected else 404)
+
+
+def test_a_server_without_a_page_is_an_option() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "longshore", "serve", "--help"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "--web-client / --no-web-client" in done.stdout

@@ -6,13 +6,16 @@ from tests.unit.config.loading import SECRETS, complaint, environment
 
 from longshore.auth.public_keys import ALGORITHMS
 from longshore.config import Settings, default, kinds, load
-from longshore.config.values import JWT_ALGORITHMS, WEBHOOK_EVENTS, written_duration, written_size
+from longshore.config.values import JWT_ALGORITHMS, OWN_PATHS, WEBHOOK_EVENTS, written_duration, written_size
 from longshore.hooks.formats.names import normal_extension
 
 SIZES = "such as 500000, 64KiB, 10GB or 5GiB"
 DURATIONS = "such as 30 (seconds), 90s, 15m, 12h or 7d"
 BASE_URL = "use http://host or https://host, with port and path if need be, without user, query and fragment"
-BASE_PATH = "use a path such as /files, which starts with / and does not end with /"
+BASE_PATH = (
+    "use a path such as /files, which starts with / and does not end with /, and neither is nor lies below one of"
+    " /admin, /api, /assets, /auth, /docs, /events, /healthz, /metrics, /openapi.json, /readyz"
+)
 ORIGINS = "use * or scheme://host[:port], separated by commas, or none"
 HOST = "use a host name or an IP address, such as localhost or 0.0.0.0"
 EXTENSIONS = "use file name extensions such as .iso,.img,.csv, separated by commas, or none"
@@ -46,7 +49,8 @@ ALGORITHM_NAMES = "use one or more of RS256, RS384, RS512, PS256, ES256, ES384, 
         ("PUBLIC_URL", "https://example.org/", "https://example.org"),
         ("PUBLIC_URL", "http://[::1]:8080/up/", "http://[::1]:8080/up"),
         ("PUBLIC_URL", "", None),
-        ("BASE_PATH", "/api/v1/files", "/api/v1/files"),
+        ("BASE_PATH", "/uploads/v1/files", "/uploads/v1/files"),
+        *(("BASE_PATH", fine, fine) for fine in ("/apis", "/files/api", "/API", "/v1.0/auth", "/docs-2")),
         ("MAX_SIZE", "500000", 500_000),
         ("MAX_SIZE", "1 B", 1),
         ("MAX_SIZE", "10GB", 10 * 1000**3),
@@ -120,6 +124,7 @@ def test_what_is_written_and_what_it_means(
             for bad in ("example.org", "ftp://h", "https://", "https://h?x=1", "https://h/#", "https://h:99999", "//h")
         ),
         *(("BASE_PATH", bad, BASE_PATH) for bad in ("files", "/", "/files/", "/a//b", "/a/../b", "/a?b", "/{a}")),
+        *(("BASE_PATH", bad, BASE_PATH) for bad in (*OWN_PATHS, "/api/uploads", "/api/v1/files", "/admin/x")),
         *(
             ("MAX_SIZE", bad, f"use a size of at least one byte, {SIZES}, or none for no limit")
             for bad in ("0", "10 GBit", "5G", "-1", "much", "1e9", "99999999TiB")

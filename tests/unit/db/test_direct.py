@@ -46,6 +46,7 @@ def new_row(upload_id: str, moment: datetime, expires_at: datetime | None) -> di
         "name": "world",
         "name_key": "world",
         "media_type": "",
+        "sha256": None,
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Delete, Select, Update
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from longshore.db import event_statements, listing, quota_statements, statements
+from longshore.db import digests, event_statements, listing, quota_statements, statements
 from longshore.db.engine import open_sqlite, parse_url
 from longshore.ports.listing import Position, Query, Sort
 
@@ -70,6 +70,12 @@ def test_lists_go_along_their_index(migrated_sqlite: Path, query: Query, index: 
         (statements.FINALS_OF, {"part_id": "p"}, "ix_parts_part_id"),
         (statements.EXTEND_FINALS_OF, {"part_id": "p"}, "ix_parts_part_id"),
         (quota_statements.DROP_RESERVATIONS, {}, "PRIMARY KEY (owner=? AND upload_id=?)"),
+        (digests.MISSING, {"moment": str(NOW), "limit": 10}, "ix_uploads_undigested_completed_at_id (completed_at<?"),
+        (
+            digests.MISSING_AFTER,
+            {"moment": str(NOW), "upload_id": "a", "limit": 10},
+            "ix_uploads_undigested_completed_at_id ((completed_at,id)<(?,?)",
+        ),
         (event_statements.FORGET, {"before": str(NOW), "limit": 10}, "ix_events_time"),
     ],
 )

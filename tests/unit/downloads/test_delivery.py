@@ -1,8 +1,11 @@
 """What is answered, and which bytes: whole files, pieces of them, several pieces, and nothing but header fields."""
 
+import base64
 import email.policy
+import hashlib
 import re
 from contextlib import closing
+from dataclasses import replace
 
 import anyio
 import pytest
@@ -39,6 +42,16 @@ def test_the_whole_file() -> None:
     assert headers["Cache-Control"] == "private, no-cache"
     assert headers["Content-Disposition"].startswith("attachment")
     assert "sandbox" in headers["Content-Security-Policy"]
+
+
+def test_the_digest_of_the_whole_file_is_told_whatever_is_sent() -> None:
+    digest = hashlib.sha256(CONTENT)
+    known = replace(UPLOAD, sha256=digest.hexdigest())
+    told = f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
+    for asked in ({}, {"range": "bytes=1-2"}, {"range": "bytes=1-2,5-6"}):
+        assert dict(plan_download(known, asked).headers)["Repr-Digest"] == told
+        assert "Repr-Digest" not in dict(plan_download(UPLOAD, asked).headers)
+    assert "Repr-Digest" not in dict(plan_download(known, {"if-none-match": ETAG}).headers)
 
 
 def test_one_range() -> None:

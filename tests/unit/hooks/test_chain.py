@@ -364,7 +364,7 @@ async def test_of_what_was_received_only_the_newest_waits(gate: threading.Event)
 async def test_events_beyond_the_bound_are_dropped_and_the_log_says_so(
     gate: threading.Event, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(chains, "WAITING", 3)
+    monkeypatch.setattr(chains, "WAITING", 4)
     told: list[int] = []
 
     def note(event: HookEvent) -> None:
@@ -382,6 +382,31 @@ async def test_events_beyond_the_bound_are_dropped_and_the_log_says_so(
     asked.tell("post_create", event(offset=9))
     await asked.close()
     assert told == [0, 1, 2, 3, 9]
+
+
+async def test_events_of_many_uploads_are_bounded_as_those_of_one_are(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(chains, "WAITING", 10)
+    told: list[str] = []
+
+    def note(event: HookEvent) -> None:
+        told.append(event.upload.id)
+        gate.wait()
+
+    asked = chain(hook(post_create=note))
+    assert asked.waiting == 0
+    for number in range(10):
+        asked.tell("post_create", event(str(number)))
+    # All threads are taken, and every upload's task has begun.
+    await until(lambda: len(told) == 4)
+    asked.tell("post_create", event("late"))
+    assert asked.waiting == 10
+    assert caplog.text.count("is not told of upload late") == 1
+    gate.set()
+    await until(lambda: asked.waiting == 0)
+    await asked.close()
+    assert sorted(told) == [str(number) for number in range(10)]
 
 
 async def test_telling_takes_no_time_and_raises_nothing(gate: threading.Event) -> None:

@@ -34,6 +34,7 @@ SENT_BY_CLIENTS = {
 READ_BY_CLIENTS = {
     "content-disposition",
     "location",
+    "repr-digest",
     "tus-checksum-algorithm",
     "tus-extension",
     "tus-max-size",

@@ -142,7 +142,6 @@ async def test_a_server_without_denial_responses_refuses_as_it_can() -> None:
 async def test_while_the_database_cannot_answer_subscribers_are_told_to_come_back() -> None:
     async with subscribing() as (world, app):
         await world.create(upload())
-        await until(lambda: world.hub.position == 1)
         await world.database.close()
         socket = Socket(app, "after=0")
         await socket.ended()

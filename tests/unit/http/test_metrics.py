@@ -205,6 +205,7 @@ async def test_queues_and_pools_are_shown(server: Embedded) -> None:
         "longshore_worker_threads_wanted",
         "longshore_buffer_bytes_taken",
         "longshore_hooks_waiting",
+        "longshore_hook_events_waiting",
         "longshore_hub_subscribers",
         "process_resident_memory_bytes",
     }

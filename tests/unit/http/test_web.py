@@ -1,6 +1,7 @@
 """The browser client as it is served, and what it is told before anybody has signed in."""
 
 import gzip
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,38 @@ async def test_uploads_may_go_to_the_public_url_as_well(build: Path) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         policy = (await client.get("/")).headers["content-security-policy"]
         assert "connect-src 'self' https://files.example.org;" in policy
+
+
+async def test_another_build_takes_the_place_of_the_one_before(http: httpx.AsyncClient, build: Path) -> None:
+    assert (await http.get("/")).text == PAGE
+    assert (await http.get("/assets/index-1a2b.js")).text == SCRIPT
+    (build / "assets" / "index-1a2b.js").unlink()
+    (build / "assets" / "index-3c4d.js").write_text("new()")
+    (build / "index.html").write_text(PAGE.replace("Longshore", "Another"))
+    assert "Another" in (await http.get("/")).text
+    assert (await http.get("/assets/index-3c4d.js")).text == "new()"
+    assert (await http.get("/assets/index-1a2b.js")).status_code == 404
+
+
+async def test_an_asset_is_found_whichever_process_has_shown_the_page(http: httpx.AsyncClient, build: Path) -> None:
+    assert (await http.get("/")).text == PAGE
+    (build / "assets" / "index-3c4d.js").write_text("new()")
+    assert (await http.get("/assets/index-3c4d.js")).text == "new()"
+
+
+async def test_while_a_build_is_replaced_the_one_before_is_shown(http: httpx.AsyncClient, build: Path) -> None:
+    for path in ("/", "/assets/index-1a2b.js"):
+        assert (await http.get(path)).status_code == 200
+    shutil.rmtree(build)
+    assert (await http.get("/")).text == PAGE
+    assert (await http.get("/assets/index-1a2b.js")).text == SCRIPT
+    assert (await http.get("/assets/dot-1a2b.png")).status_code == 404
+
+
+async def test_a_build_that_went_before_anybody_asked_is_not_there(http: httpx.AsyncClient, build: Path) -> None:
+    shutil.rmtree(build)
+    answer = await http.get("/")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
 
 @pytest.mark.parametrize(
@@ -163,6 +196,7 @@ async def test_is_not_there_where_it_is_not_wanted_or_has_not_been_built(
         ({"auth": "local", "registration": "invite"}, {"auth": "local", "registration": "invite"}),
         ({"registration": "open"}, {"auth": "none", "registration": "off"}),
         ({"max_size": 1000}, {"max_size": 1000}),
+        ({"checksum": "none"}, {"checksum": "none"}),
         ({"allowed_extensions": ".iso,.tar.gz"}, {"allowed_extensions": [".iso", ".tar.gz"]}),
         ({"base_path": "/u"}, {"upload_path": "/u"}),
     ],
@@ -175,6 +209,7 @@ async def test_the_configuration_is_told_to_everybody(
         "registration": "off",
         "upload_path": "/files",
         "max_size": None,
+        "checksum": "sha256",
         "allowed_extensions": [],
     }
     async with embedded(tmp_path, **{"admin_password": "correct horse battery staple"} | settings) as app:

@@ -2,14 +2,19 @@
 
 import asyncio
 import random
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from tests.stateful.asgi import until
 from tests.unit.hub.world import ANN, BOB, NOW, ROOT, Listener, World, completed, open_world, upload
 
+from longshore.auth.principal import EVERYBODY, Principal
 from longshore.events import UploadCreated
-from longshore.hub.attendance import check_round
+from longshore.hub.attendance import check_round, review_accounts
+from longshore.hub.places import NoPlaceLeft, Places, TooManySubscriptions
 from longshore.hub.subscription import End, Subscription, Wanted
 from longshore.ports.hooks import HookEvent
 from longshore.protocol.errors import InvalidToken, ShuttingDown, Unavailable
@@ -56,7 +61,6 @@ async def test_replays_what_was_missed_then_goes_live() -> None:
     async with open_world() as world:
         for number in range(600):
             await world.create(upload(f"u{number}"))
-        await until(lambda: world.hub.position == 600)
         listener = await world.listener().listen(after=3)
         assert listener.start is not None
         assert (listener.start.after, listener.start.current, listener.start.is_complete) == (3, 600, True)
@@ -64,6 +68,24 @@ async def test_replays_what_was_missed_then_goes_live() -> None:
         await until(lambda: len(listener.heard) >= 598)
         assert listener.ids == list(range(4, 602))
         await listener.leave()
+
+
+def heard(listener: Listener, ids: Sequence[int]) -> bool:
+    return listener.ids == ids
+
+
+async def test_nothing_is_lost_on_those_who_come_while_nobody_is_here() -> None:
+    async with open_world() as world:
+        for round_number in range(3):
+            first, second = f"{round_number}-1", f"{round_number}-2"
+            await world.create(upload(first))
+            await asyncio.sleep(0.01)
+            one, other = await world.listener().listen(), await world.listener().listen(after=2 * round_number)
+            await world.create(upload(second))
+            await until(partial(heard, other, [2 * round_number + 1, 2 * round_number + 2]))
+            await until(partial(heard, one, [2 * round_number + 2]))
+            await one.leave()
+            await other.leave()
 
 
 async def test_tells_what_another_process_has_written() -> None:
@@ -160,7 +182,6 @@ async def test_all_is_there_from_the_beginning_of_a_new_server() -> None:
     async with open_world() as world:
         assert await start(world, 0) == (0, 0, True)
         await world.create(upload())
-        await until(lambda: world.hub.position == 1)
         assert await start(world, 0) == (0, 1, True)
         assert await start(world, 1) == (1, 1, True)
 
@@ -170,7 +191,6 @@ async def test_says_so_when_events_may_have_been_forgotten() -> None:
         for number in range(4):
             world.now = NOW + number * timedelta(days=10)
             await world.create(upload(f"u{number}"))
-        await until(lambda: world.hub.position == 4)
         world.now = NOW + timedelta(days=45)
         assert await world.events.forget_events(world.now - timedelta(days=30), 100) == 2
         assert [await start(world, after) for after in range(5)] == [
@@ -187,7 +207,6 @@ async def test_where_events_are_kept_for_good_all_are_there() -> None:
         await world.create(upload())
         world.now = NOW + timedelta(days=4000)
         await world.create(upload("b"))
-        await until(lambda: world.hub.position == 2)
         assert await start(world, 0) == (0, 2, True)
 
 
@@ -195,7 +214,6 @@ async def test_who_knows_of_later_events_than_there_are_starts_at_the_newest() -
     """After the database has been restored from a copy, say."""
     async with open_world() as world:
         await world.create(upload())
-        await until(lambda: world.hub.position == 1)
         assert await start(world, 99) == (1, 1, False)
 
 
@@ -277,6 +295,78 @@ async def test_a_fresh_token_that_came_meanwhile_counts() -> None:
     assert subscription.end_reason is None
 
 
+async def reviewed(subscription: Subscription, answer: Principal | None) -> Subscription:
+    async def review(principals: Collection[Principal]) -> Sequence[Principal | None]:
+        return [answer for _ in principals]
+
+    await review_accounts([subscription], review)
+    return subscription
+
+
+async def test_whose_account_is_not_good_any_more_is_ended() -> None:
+    assert (await reviewed(Subscription(ANN), None)).end_reason is End.UNAUTHENTICATED
+
+
+async def test_what_somebody_may_hear_follows_the_role_of_their_account() -> None:
+    promoted = Principal(ANN.subject, ROOT.role, ANN.name)
+    assert (await reviewed(Subscription(ANN), promoted)).principal == promoted
+
+
+async def test_everybodys_account_is_asked_about_at_once() -> None:
+    asked = list[int]()
+
+    async def review(principals: Collection[Principal]) -> Sequence[Principal | None]:
+        asked.append(len(principals))
+        return [None if principal == BOB else principal for principal in principals]
+
+    present = [Subscription(principal) for principal in (ANN, BOB, ROOT) for _ in range(100)]
+    await review_accounts(present, review)
+    assert [subscription.principal for subscription in present if subscription.end_reason] == [BOB] * 100
+    await review_accounts(present, review)
+    assert asked == [300, 200]
+
+
+async def test_an_account_that_was_looked_up_before_a_fresh_token_came_says_nothing_of_that() -> None:
+    subscription = Subscription(ANN)
+    fresh = replace(ANN, session="another")
+
+    async def review(principals: Collection[Principal]) -> Sequence[Principal | None]:
+        subscription.principal = fresh
+        return [None for _ in principals]
+
+    await review_accounts([subscription], review)
+    assert (subscription.end_reason, subscription.principal) == (None, fresh)
+
+
+# How many there may be
+
+
+async def test_one_user_cannot_take_the_places_of_all() -> None:
+    async with open_world(places=Places(total=3, per_user=2)) as world:
+        first, second = Subscription(ANN), Subscription(ANN)
+        world.hub.join(first)
+        world.hub.join(second)
+        with pytest.raises(TooManySubscriptions) as refused:
+            world.hub.join(Subscription(ANN))
+        assert dict(refused.value.headers) == {"Retry-After": "30"}
+        world.hub.join(Subscription(BOB))
+        with pytest.raises(NoPlaceLeft):
+            world.hub.join(Subscription(ROOT))
+        world.hub.leave(first)
+        world.hub.leave(first)
+        world.hub.join(Subscription(ANN))
+        with pytest.raises(NoPlaceLeft):
+            world.hub.join(Subscription(ROOT))
+
+
+async def test_where_nobody_has_a_name_nobody_has_too_many_connections() -> None:
+    async with open_world(places=Places(total=3, per_user=1)) as world:
+        for _ in range(3):
+            world.hub.join(Subscription(EVERYBODY))
+        with pytest.raises(NoPlaceLeft):
+            world.hub.join(Subscription(EVERYBODY))
+
+
 # Progress
 
 
@@ -298,7 +388,6 @@ async def test_progress_is_told_at_most_once_a_second_and_then_the_latest() -> N
 async def test_progress_is_not_told_of_an_upload_that_is_completed() -> None:
     async with open_world() as world:
         await world.create(upload())
-        await until(lambda: world.hub.position == 1)
         listener = await world.listener(ANN).listen()
         await world.hub.progress.post_receive(HookEvent(upload=upload(offset=1)))
         await until(lambda: len(listener.heard) == 1)

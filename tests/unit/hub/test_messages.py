@@ -79,6 +79,19 @@ def test_a_rejection_says_why() -> None:
     assert (told["data"]["code"], told["data"]["detail"]) == ("format-not-allowed", "No \ud800\nprograms.")
 
 
+def test_a_renaming_says_what_the_file_was_called_before() -> None:
+    told = json.loads(message("renamed", upload(metadata=METADATA), previous_name="e.iso").text)
+    assert (told["type"], told["data"]["name"]) == ("longshore.upload.renamed", "é.iso")
+    assert told["data"]["previous_name"] == "e.iso"
+
+
+@pytest.mark.parametrize(("name", "shown"), [("ann", {"owner_name": "ann"}), (None, {})])
+def test_the_owners_name_is_told_where_it_is_known(name: str | None, shown: dict[str, str]) -> None:
+    event = replace(stored("created", upload()), owner_name=name)
+    told = json.loads(event_message(event, source="/files", visibility=Visibility.SHARED).text)
+    assert {key: value for key, value in told["data"].items() if key == "owner_name"} == shown
+
+
 @pytest.mark.parametrize(("state", "shown"), [(State.UNFINISHED, "2026-02-03T04:05:06Z"), (State.EXPIRED, None)])
 def test_a_tombstones_own_expiry_is_not_shown(state: State, shown: str | None) -> None:
     told = json.loads(message("expired", upload(state=state, expires_at=NOW)).text)
@@ -120,6 +133,9 @@ ALL = {"owner", "other", "admin"}
         ("expired", replace(UNFINISHED, state=State.EXPIRED), PRIVATE),
         ("expired", replace(FILE, state=State.EXPIRED), ALL),
         ("rejected", DELETED_FILE, PRIVATE),
+        ("renamed", UNFINISHED, PRIVATE),
+        ("renamed", PART, PRIVATE),
+        ("renamed", FILE, ALL),
     ],
 )
 def test_files_are_everybodys_where_they_are_shared_and_the_rest_is_their_owners(

@@ -17,6 +17,7 @@ from longshore.db.uploads import SqlUploads
 from longshore.events import UploadCompleted, UploadCreated, UploadTerminated
 from longshore.hub.fanout import Hub, Start
 from longshore.hub.messages import Message
+from longshore.hub.places import Places
 from longshore.hub.subscription import EVERYTHING, Check, End, Subscription, Wanted
 from longshore.protocol.upload import State, Upload
 
@@ -116,6 +117,7 @@ async def open_world(
     visibility: Visibility = Visibility.SHARED,
     retention: timedelta | None = RETENTION,
     poll_interval: float = 3600,
+    places: Places | None = None,
 ) -> AsyncIterator[World]:
     async with Database(url) as database:
         if database.is_memory:
@@ -132,6 +134,7 @@ async def open_world(
             source="/files",
             retention=retention,
             clock=clock,
+            places=places or Places(per_user=10_000),
             poll_interval=poll_interval,
         )
         world = World(database, SqlUploads(database, clock=clock), events, hub)

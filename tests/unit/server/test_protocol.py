@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.unit.server.loopback import Client, Loopback, Message, Receive, Send,
 
 from longshore.ports import TRAILERS
 from longshore.server.protocol import MAX_HEAD, UploadProtocol
+from longshore.server.run import protocol_class
 
 pytestmark = pytest.mark.anyio
 
@@ -333,3 +335,70 @@ async def test_request_may_take_longer_than_its_head() -> None:
         client = await server.connect()
         client.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert (await client.response())[0] == 200
+
+
+# What the application never hears of
+
+
+@pytest.mark.parametrize(
+    ("sent", "refusal"),
+    [
+        (b"HELLO\r\n\r\n", ("400", "malformed-request")),
+        (b"GET / HTTP/1.1\r\nhost: x\r\nx: %s\r\n\r\n" % (b"y" * 2 * MAX_HEAD), ("431", "head-too-large")),
+        (GET % 1, None),
+    ],
+)
+async def test_a_refusal_of_the_protocol_class_is_told(sent: bytes, refusal: tuple[str, str] | None) -> None:
+    told_of: list[tuple[str, str]] = []
+    counting: Any = protocol_class(socket_bodies=True, on_refused=lambda *refused: told_of.append(refused))
+    async with listening(echo, counting) as server:
+        client = await server.connect()
+        client.send(sent)
+        status, _, body = await client.response()
+    if refusal:
+        assert (str(status), json.loads(body)["code"]) == refusal
+    assert told_of == [refusal] * (refusal is not None)
+
+
+async def cancelled(server: Loopback) -> None:
+    """Do as uvicorn does at the end of the grace period."""
+    (task,) = server.state.tasks
+    task.cancel()
+    await until(lambda: not server.state.tasks)
+
+
+async def test_an_answer_that_the_end_of_the_server_cuts_off_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    async def endless(scope: Message, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"10")]})
+        await send({"type": "http.response.body", "body": b"abc", "more_body": True})
+        await asyncio.Event().wait()
+
+    caplog.set_level(logging.INFO)
+    async with listening(endless) as server:
+        client = await server.connect()
+        client.send(GET % 1)
+        await client.reader.readuntil(b"abc")
+        await cancelled(server)
+        assert await client.rest() == b""
+    assert all(record.levelno == logging.INFO and not record.exc_info for record in caplog.records)
+    assert caplog.messages[-1] == "a request was cut off, because the server stops"
+
+
+async def test_who_has_no_answer_yet_when_the_server_ends_is_told_to_come_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    began = asyncio.Event()
+
+    async def thinking(scope: Message, receive: Receive, send: Send) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    caplog.set_level(logging.INFO)
+    async with listening(thinking) as server:
+        client = await server.connect()
+        client.send(GET % 1)
+        await began.wait()
+        await cancelled(server)
+        status, headers, body = await client.response()
+    assert (status, headers["connection"], json.loads(body)["code"]) == (503, "close", "shutting-down")
+    assert [record.levelname for record in caplog.records] == ["INFO"]

@@ -7,6 +7,7 @@ from longshore.db.tables.quotas import quotas, reservations, totals, usage
 from longshore.db.tables.uploads import (
     IS_GONE,
     IS_LIVE,
+    IS_UNDIGESTED,
     IS_UNFINISHED,
     UtcDateTime,
     metadata,
@@ -19,6 +20,7 @@ from longshore.db.tables.uploads import (
 __all__ = [
     "IS_GONE",
     "IS_LIVE",
+    "IS_UNDIGESTED",
     "IS_UNFINISHED",
     "UtcDateTime",
     "deliveries",

@@ -75,6 +75,7 @@ metadata = MetaData(
 IS_UNFINISHED = text("state = 'unfinished'")
 IS_LIVE = text("state IN ('unfinished', 'completed')")
 IS_GONE = text("state IN ('terminated', 'expired')")
+IS_UNDIGESTED = text("state = 'completed' AND concat <> 'partial' AND sha256 IS NULL")
 _IS_COMPLETED = text("completed_at IS NOT NULL")
 _EXPIRES = text("state IN ('unfinished', 'completed') AND expires_at IS NOT NULL")
 
@@ -100,6 +101,7 @@ uploads = Table(
     Column("name", Text, nullable=False, server_default=""),
     Column("name_key", _PLAIN_TEXT, nullable=False, server_default=""),
     Column("media_type", Text, nullable=False, server_default=""),
+    Column("sha256", Text),
     CheckConstraint("state IN ('unfinished', 'completed', 'terminated', 'expired')", name="state_known"),
     CheckConstraint("upload_offset >= 0", name="offset_not_negative"),
     CheckConstraint("upload_offset <= upload_length", name="offset_within_length"),
@@ -107,6 +109,7 @@ uploads = Table(
 """One row for each upload and each tombstone. `charged` are the bytes that count towards what its owner stores.
 
 `name` and `media_type` are what the metadata says of the file, and `name_key` is the name as it is compared and sorted.
+`sha256` is in hexadecimal digits, and null until it is known.
 """
 
 Index(
@@ -143,6 +146,13 @@ Index(
     uploads.c.id,
     sqlite_where=_IS_COMPLETED,
     postgresql_where=_IS_COMPLETED,
+)
+Index(
+    "ix_uploads_undigested_completed_at_id",
+    uploads.c.completed_at,
+    uploads.c.id,
+    sqlite_where=IS_UNDIGESTED,
+    postgresql_where=IS_UNDIGESTED,
 )
 
 # part_id refers to an upload without a foreign key: a part's tombstone may be forgotten while the final upload lives

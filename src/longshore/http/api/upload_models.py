@@ -50,7 +50,7 @@ class UploadSummary(Shown):
 class Event(Shown):
     """Something that happened to an upload."""
 
-    type: str = Field(description="`created`, `completed`, `terminated`, `expired` or `rejected`.")
+    type: str = Field(description="`created`, `completed`, `renamed`, `terminated`, `expired` or `rejected`.")
     time: datetime
 
 
@@ -61,7 +61,8 @@ class UploadDetails(UploadSummary):
         description="Bytes per second while it is being sent, from one commit to the next; null where that is not so."
     )
     checksums: dict[str, str] = Field(
-        description="Checksums of the whole file by algorithm, as far as they are known. None are worked out so far."
+        description="Checksums of the whole file by algorithm, in hexadecimal digits: `sha256`, a while after the file"
+        " was completed where the server computes it (`checksum` in the configuration); empty until it is known."
     )
     history: list[Event] = Field(description="What happened to it, as long as events are kept.")
 

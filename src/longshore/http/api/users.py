@@ -1,5 +1,7 @@
 """`/api/users` and `/api/invitations`: the accounts here, for admins."""
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime, timedelta
 
 from pydantic import Field
@@ -11,9 +13,11 @@ from longshore.auth.errors import InvalidPassword, InvalidUsername, LastAdmin, U
 from longshore.auth.policy import Action, require
 from longshore.auth.principal import Role
 from longshore.auth.records import User
-from longshore.http.api.values import Given, Seconds, Shown
+from longshore.http.api.cursors import LONGEST
+from longshore.http.api.upload_models import MAX_LIMIT
+from longshore.http.api.values import Asked, Given, Seconds, Shown
 from longshore.http.authentication import Identify
-from longshore.http.endpoints import answer_model, path_text, read_json
+from longshore.http.endpoints import InvalidRequest, answer_model, path_text, read_json, read_query
 from longshore.http.operations import Content, Operation, Parameter, json_of
 from longshore.protocol.errors import Forbidden
 
@@ -54,10 +58,18 @@ class UserShown(Shown):
     created_at: datetime
 
 
-class UserList(Shown):
-    """Every account, by name."""
+class UserQuery(Asked):
+    """Which piece of the list of accounts."""
+
+    cursor: str | None = Field(None, max_length=LONGEST, description="`next` of the page before.")
+    limit: int = Field(50, ge=1, le=MAX_LIMIT)
+
+
+class UserPage(Shown):
+    """A piece of the list of accounts, by name."""
 
     users: list[UserShown]
+    next: str | None = Field(description="The `cursor` to go on with; null at the end of the list.")
 
 
 class InvitationRequest(Given):
@@ -92,7 +104,8 @@ class UserEndpoints:
                 tag="administration",
                 summary="List users",
                 handler=self.show_all,
-                answers={200: json_of(UserList, "Every account here.")},
+                query=UserQuery,
+                answers={200: json_of(UserPage, "A page of the accounts here.")},
                 errors=(Forbidden,),
             ),
             Operation(
@@ -144,9 +157,14 @@ class UserEndpoints:
         ]
 
     async def show_all(self, request: Request) -> Response:
-        """Answer with every account."""
+        """Answer with a page of accounts."""
         await self._require_admin(request)
-        return answer_model(UserList(users=[_shown(user) for user in await self._accounts.users()]))
+        asked = read_query(request, UserQuery)
+        after = None if asked.cursor is None else _read_cursor(asked.cursor)
+        found = await self._accounts.users(after=after, limit=asked.limit + 1)
+        more, shown = len(found) > asked.limit, found[: asked.limit]
+        page = UserPage(users=list(map(_shown, shown)), next=_write_cursor(shown[-1]) if more else None)
+        return answer_model(page)
 
     async def create(self, request: Request) -> Response:
         """Make an account."""
@@ -186,3 +204,18 @@ def _shown(user: User) -> UserShown:
     return UserShown(
         id=user.id, username=user.username, role=user.role, disabled=user.disabled, created_at=user.created_at
     )
+
+
+def _write_cursor(last: User) -> str:
+    """The cursor of the place behind a user; see `http.api.cursors`, whose cursors lead through uploads."""
+    return urlsafe_b64encode(json.dumps(["username", last.username_key]).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> str:
+    try:
+        sort, key = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, TypeError, RecursionError):
+        sort = key = None
+    if sort != "username" or not isinstance(key, str) or not key.isprintable():
+        raise InvalidRequest("cursor: Not one that this server has given.")
+    return key

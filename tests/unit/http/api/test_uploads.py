@@ -1,12 +1,15 @@
 """Looking through uploads, reading of them, renaming and deleting them."""
 
 import asyncio
+import base64
+import hashlib
 import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.conformance.embedded import embedded
+from tests.stateful.asgi import SOON
 from tests.unit.http.api.world import World, opened, outcome
 
 pytestmark = pytest.mark.anyio
@@ -193,11 +196,24 @@ async def test_tells_everything_about_an_upload(world: World) -> None:
     await world.ann.append(upload_id, 2, b"cd")
     told = (await world.bob.ask("GET", f"/api/uploads/{upload_id}")).json()
     assert (told["state"], told["offset"], told["completed_at"]) == ("completed", 4, "2026-01-01T13:00:00Z")
-    assert (told["speed"], told["checksums"]) == (None, {})
+    assert told["speed"] is None
     assert told["history"] == [
         {"type": "created", "time": "2026-01-01T12:00:00Z"},
         {"type": "completed", "time": "2026-01-01T13:00:00Z"},
     ]
+
+
+async def test_tells_the_checksum_of_a_file_once_it_is_known(world: World) -> None:
+    upload_id = await world.ann.upload("a.bin", data=b"ab", length=4)
+    assert (await world.ann.ask("GET", f"/api/uploads/{upload_id}")).json()["checksums"] == {}
+    await world.ann.append(upload_id, 2, b"cd")
+    async with asyncio.timeout(SOON):
+        while not (told := (await world.bob.ask("GET", f"/api/uploads/{upload_id}")).json())["checksums"]:
+            pass
+    digest = hashlib.sha256(b"abcd")
+    assert told["checksums"] == {"sha256": digest.hexdigest()}
+    file = await world.bob.ask("GET", f"/files/{upload_id}")
+    assert file.headers["repr-digest"] == f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
 
 
 async def test_what_is_gone_is_still_told_of_to_its_owner(world: World) -> None:

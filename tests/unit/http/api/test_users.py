@@ -25,6 +25,51 @@ async def test_lists_accounts_and_no_secrets(world: World) -> None:
     assert (await world.admin.ask("GET", f"/api/users/{world.ann.id}")).json() == answer.json()["users"][1]
 
 
+async def pages(somebody: Somebody, **query: Any) -> list[list[str]]:
+    """The names on each page of the list of users."""
+    found, cursor = list[list[str]](), None
+    while cursor or not found:
+        page = (await somebody.ask("GET", "/api/users", **query, **({"cursor": cursor} if cursor else {}))).json()
+        found.append([user["username"] for user in page["users"]])
+        cursor = page["next"]
+    return found
+
+
+async def test_lists_accounts_page_by_page(world: World) -> None:
+    for name in ("Émile", "Ann-2"):
+        made = await world.admin.ask("POST", "/api/users", {"username": name, "password": OTHER})
+        assert made.status_code == 201
+    expected = {
+        1: [["admin"], ["ann"], ["Ann-2"], ["bob"], ["Émile"]],
+        2: [["admin", "ann"], ["Ann-2", "bob"], ["Émile"]],
+        4: [["admin", "ann", "Ann-2", "bob"], ["Émile"]],
+        5: [["admin", "ann", "Ann-2", "bob", "Émile"]],
+        200: [["admin", "ann", "Ann-2", "bob", "Émile"]],
+    }
+    assert {limit: await pages(world.admin, limit=limit) for limit in expected} == expected
+
+
+async def test_who_comes_meanwhile_shifts_nobody(world: World) -> None:
+    first = (await world.admin.ask("GET", "/api/users", limit=2)).json()
+    await world.admin.ask("POST", "/api/users", {"username": "aaron", "password": OTHER})
+    await world.admin.ask("POST", "/api/users", {"username": "zoe", "password": OTHER})
+    second = (await world.admin.ask("GET", "/api/users", limit=2, cursor=first["next"])).json()
+    assert [user["username"] for user in first["users"]] == ["admin", "ann"]
+    assert [user["username"] for user in second["users"]] == ["bob", "zoe"]
+    assert second["next"] is None
+
+
+async def test_refuses_pages_that_are_none(world: World) -> None:
+    uploads = [await world.admin.upload(f"{number}.bin") for number in range(2)]
+    cursor_of_uploads = (await world.admin.ask("GET", "/api/uploads", limit=1)).json()["next"]
+    assert uploads
+    assert cursor_of_uploads
+    refused: list[dict[str, Any]] = [{"limit": limit} for limit in (0, 201, "many")]
+    refused += [{"cursor": cursor} for cursor in ("x", "", "AAAA", "ä", "W10", "Wzlb", cursor_of_uploads, "a" * 9000)]
+    for query in (*refused, {"page": 2}):
+        assert outcome(await world.admin.ask("GET", "/api/users", **query)) == (422, "invalid-request"), query
+
+
 async def test_makes_accounts(world: World) -> None:
     made = await world.admin.ask("POST", "/api/users", {"username": "Eve", "password": OTHER, "role": "admin"})
     assert (made.status_code, made.json()["role"]) == (201, "admin")
