@@ -1,5 +1,6 @@
 """Chromium, and what a page in it does that nobody sees: its requests, and what goes wrong there."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Error, Page, Request, sync_playwright
 
 ROOT: Final = Path(__file__).parents[2]
 BUILD: Final = ROOT / "web" / "dist" / "index.html"
 AXE: Final = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome-stable")
+
+ELSEWHERE: Final = "longshore.test"
+"""A name of this machine that browsers take for one on a network: without TLS there is less that pages may do."""
 
 TIMEOUT: Final = 20_000
 """Milliseconds in which a page does what it is asked."""
@@ -43,7 +47,8 @@ def find_chromium() -> str | None:
 def running_chromium() -> Iterator[Browser]:
     """A browser without a window."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium())
+        arguments = [f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1"]
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
         yield browser
         browser.close()
 
@@ -94,6 +99,18 @@ class Visit:
         self._watch(page)
         page.goto(self.origin + path)
         return page
+
+    def crash(self) -> None:
+        """Have the page's process killed; the page is of no use then."""
+        # The request goes nowhere: the process falls over on the way.
+        with self.page.expect_event("crash"), contextlib.suppress(Error):
+            self.page.goto("chrome://crash")
+        self.page.close()
+
+    def open_anew(self, path: str = "/") -> Page:
+        """Open a page in place of the one that is gone."""
+        self.page = self.another_tab(path)
+        return self.page
 
     def offsets(self) -> list[int]:
         """Where each PATCH request began."""

@@ -21,6 +21,17 @@ def sign_in(visit: Visit, username: str = "admin", path: str = "/") -> Page:
     return page
 
 
+def open_account_menu(page: Page) -> None:
+    """Show what can be done about who is signed in."""
+    page.get_by_role("banner").get_by_role("button", name="Account of").click()
+
+
+def sign_out(page: Page) -> None:
+    """Sign out, with nothing unfinished."""
+    open_account_menu(page)
+    page.get_by_role("button", name="Sign out").click()
+
+
 def give_credentials(page: Page, username: str, password: str = PASSWORD) -> None:
     """Fill in the form, and send it."""
     page.get_by_label("User name").fill(username)

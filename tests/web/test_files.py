@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from tests.e2e.accounts import PASSWORD, User
 from tests.e2e.accounts import sign_in as get_token
 from tests.e2e.samples import Sample
@@ -56,6 +56,19 @@ def test_an_empty_list_says_what_to_do(visit: Visit) -> None:
     expect(page.get_by_role("heading", name="No files yet")).to_be_visible()
     page.get_by_role("link", name="Upload files").click()
     expect(page.get_by_role("button", name="Choose files")).to_be_visible()
+
+
+@pytest.mark.parametrize("place", ["/", "/#/files"])
+def test_the_usage_is_asked_for_once(visit: Visit, place: str) -> None:
+    page = sign_in(visit)
+    page.goto("about:blank")
+    visit.sent.clear()
+    with page.expect_response("**/api/usage"):
+        visit.open(place)
+    expect(page.get_by_role("region", name="Your quotas")).to_be_visible()
+    # Whatever the page wants besides is asked for by then.
+    page.wait_for_load_state("networkidle")
+    assert visit.count("GET", "/api/usage") == 1
 
 
 def test_who_when_size_and_type_are_shown(server: Server, admin: User, visit: Visit) -> None:
@@ -131,6 +144,7 @@ def test_details_have_the_checksum_and_the_history(server: Server, admin: User, 
     details = page.get_by_role("dialog", name="File details")
     expect(details).to_contain_text("100,000 bytes")
     expect(details).to_contain_text("admin (you)")
+    expect(details).to_contain_text(f"sha256 {hashlib.sha256(data).hexdigest()}")
     expect(details.get_by_role("region", name="History").get_by_role("listitem")).to_have_text(
         [re.compile("Added"), re.compile("Finished")]
     )
@@ -142,6 +156,23 @@ def test_details_have_the_checksum_and_the_history(server: Server, admin: User, 
     page.goto("about:blank")
     page.goto(address)
     expect(details).to_contain_text("100,000 bytes")
+
+
+def test_a_checksum_that_is_being_computed_is_shown_when_it_is_there(server: Server, admin: User, visit: Visit) -> None:
+    put(server, admin, "data.bin", b"abc")
+    page = open_files(visit)
+
+    def answer_without(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "checksums": {}})
+
+    page.route("**/api/uploads/*", answer_without)
+    page.get_by_role("link", name="data.bin").click()
+    details = page.get_by_role("dialog", name="File details")
+    expect(details).to_contain_text("Being computed")
+    page.unroute("**/api/uploads/*", answer_without)
+    expect(details).to_contain_text(hashlib.sha256(b"abc").hexdigest())
+    expect(details).not_to_contain_text("Being computed")
 
 
 def test_the_list_is_searched_sorted_and_filtered(server: Server, admin: User, visit: Visit) -> None:

@@ -106,6 +106,34 @@ def test_a_small_file_goes_on_after_a_reload_by_itself(server: Server, line: Lin
     expect_uploaded(server, visit, small)
 
 
+def test_a_small_file_goes_on_by_itself_after_a_crash_of_the_tab(
+    server: Server, line: Line, visit: Visit, small: Sample
+) -> None:
+    upload_half(visit, line, small, server)
+    visit.crash()
+    line.release()
+    visit.open_anew()
+    expect_uploaded(server, visit, small)
+    assert visit.count("POST", "/files") == 1
+
+
+def test_a_large_file_is_asked_for_after_a_crash_of_the_tab_and_goes_on(
+    server: Server, line: Line, visit: Visit, large: Sample
+) -> None:
+    upload_half(visit, line, large, server)
+    visit.crash()
+    line.release()
+    page = visit.open_anew()
+    expect_state(page, "large.bin", "lost")
+    expect(row(page, "large.bin")).to_contain_text("Waiting for the file")
+    expect(row(page, "large.bin")).to_contain_text("browsers keep only small files")
+    with page.expect_file_chooser() as opening:
+        row(page, "large.bin").get_by_role("button", name="Choose it again").click()
+    opening.value.set_files(large.path)
+    expect_uploaded(server, visit, large)
+    assert_not_sent_again(visit, line, large)
+
+
 def test_goes_on_after_the_server_was_restarted(server: Server, line: Line, visit: Visit, large: Sample) -> None:
     page = upload_half(visit, line, large, server)
     assert server.stop() == 0

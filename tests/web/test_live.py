@@ -65,6 +65,26 @@ def test_what_is_deleted_elsewhere_goes_here(server: Server, ann: User, ben: Use
     expect(page.get_by_role("link", name="for a while.txt")).to_have_count(0)
 
 
+def test_a_new_name_is_shown_in_every_tab(server: Server, ann: User, ben: User, visiting: Visiting) -> None:
+    put(server, ann, "draft.txt", b"a text")
+    there = sign_in(visiting(server.origin), ben.name, "/#/files")
+    expect_file(there, "draft.txt")
+    there.get_by_role("link", name="draft.txt").click()
+    details = there.get_by_role("dialog", name="File details")
+    expect(details.get_by_role("region", name="History")).to_contain_text("Finished")
+    here = sign_in(visiting(server.origin), ann.name, "/#/files")
+    here.get_by_role("button", name="Rename draft.txt").click()
+    here.get_by_role("textbox", name="New name").fill("fair copy.txt")
+    here.keyboard.press("Enter")
+
+    expect_file(here, "fair copy.txt")
+    expect(details).to_contain_text("fair copy.txt")
+    expect(details.get_by_role("region", name="History")).to_contain_text("Renamed")
+    there.keyboard.press("Escape")
+    expect_file(there, "fair copy.txt")
+    expect(there.get_by_role("link", name="draft.txt")).to_have_count(0)
+
+
 def test_nothing_is_missed_while_the_server_is_out_of_reach(
     server: Server, ann: User, ben: User, visiting: Visiting
 ) -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.e2e.accounts import PASSWORD
+from tests.e2e.accounts import PASSWORD, register
 from tests.e2e.wire import all_stored, poll
 from tests.serving import Server, serving
 from tests.web.conftest import Visiting
-from tests.web.steps import choose, expect_state, row, sign_in
+from tests.web.steps import choose, expect_state, put, row, sign_in
 
 pytestmark = pytest.mark.e2e
 
@@ -66,7 +66,7 @@ def test_content_of_another_format_is_refused_with_what_it_is(
     page = sign_in(visit)
     choose(page, write(tmp_path / "renamed.csv", content=b"\x7fELF" + bytes(200_000)))
     expect(page.get_by_role("alert").get_by_role("listitem")).to_have_count(1)
-    assert "The content does not pass as .csv: it is an ELF executable." in refusal(page, "renamed.csv")
+    assert "The content does not pass as .csv: it is an ELF executable. Choose" in refusal(page, "renamed.csv")
     expect(row(page, "renamed.csv")).to_have_count(0)
     assert visit.count("POST", "/files") == 1
     poll(lambda: not all_stored(server))
@@ -96,3 +96,25 @@ def test_more_than_the_quota_is_refused_with_what_is_left_and_until_when(
     assert "It is more than you may still upload today (1.2 MB)." in said
     assert re.search(r"There is room again on \w{3} \d{1,2}, \d\d:\d\d\.", said)
     assert len(visit.created) == 1
+
+
+def test_a_quota_that_was_used_up_meanwhile_is_told_by_the_server(
+    server: Server, visiting: Visiting, tmp_path: Path
+) -> None:
+    ann = register(server, "ann")
+    visit = visiting(server.origin)
+    page = sign_in(visit, "ann")
+    expect(page.get_by_role("region", name="Your quotas")).to_contain_text("3 MB of 3 MB left")
+    visit.context.set_offline(True)
+    choose(page, write(tmp_path / "late.csv", 1_500_000))
+    expect_state(page, "late.csv", "waiting")
+    put(server, ann, "elsewhere.csv", b"1,2,3\n" * 300_000)
+    visit.context.set_offline(False)
+
+    expect(page.get_by_role("alert").get_by_role("listitem")).to_have_count(1)
+    said = refusal(page, "late.csv")
+    assert "It is more than you may still upload today (1.2 MB)." in said
+    assert re.search(r"There is room again on \w{3} \d{1,2}, \d\d:\d\d\.", said)
+    expect(row(page, "late.csv")).to_have_count(0)
+    expect(page.get_by_role("region", name="Your quotas")).to_contain_text("1.2 MB of 3 MB left")
+    assert visit.created == []

@@ -9,7 +9,7 @@ from tests.e2e.samples import Sample
 from tests.serving import Server
 from tests.web.browser import Visit
 from tests.web.line import Line
-from tests.web.steps import choose, expect_state, give_credentials, put, row
+from tests.web.steps import choose, expect_state, give_credentials, open_account_menu, put, row
 
 LONG_NAME = "a name that has no end, as people give them to files " * 3 + ".txt"
 
@@ -29,6 +29,7 @@ def walk(visit: Visit, line: Line, sample: Sample, area: Path) -> Iterator[str]:
     expect(page.get_by_role("heading", name="Drop files or folders here")).to_be_visible()
     expect(page.get_by_role("region", name="Your quotas")).to_be_visible()
     yield "uploads, none yet"
+    yield from _account(page)
     yield from _uploads(page, line, sample, area)
     yield from _files(page)
     page.goto(f"{visit.origin}/#/elsewhere")
@@ -50,6 +51,20 @@ def _signed_out(page: Page) -> Iterator[str]:
     expect(page.get_by_role("button", name="Make the account")).to_be_visible()
     yield "registration"
     page.get_by_role("button", name="I have an account").click()
+
+
+def _account(page: Page) -> Iterator[str]:
+    open_account_menu(page)
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    yield "account menu"
+    page.get_by_role("button", name="Change the password").click()
+    dialog = page.get_by_role("dialog", name="Change the password")
+    dialog.get_by_label("Current password").fill("a wrong password")
+    dialog.get_by_label("New password").fill("another password")
+    dialog.get_by_role("button", name="Change it").click()
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    yield "changing the password, refused"
+    page.keyboard.press("Escape")
 
 
 def _uploads(page: Page, line: Line, sample: Sample, area: Path) -> Iterator[str]:

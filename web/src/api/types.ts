@@ -7,6 +7,8 @@ export interface Configuration {
   /** The creation URL's path, such as `/files`. */
   readonly upload_path: string;
   readonly max_size: number | null;
+  /** What is computed of finished files, a while after they are finished. */
+  readonly checksum: "sha256" | "none";
   /** With their dots, in lower case; empty when all are taken. */
   readonly allowed_extensions: readonly string[];
 }

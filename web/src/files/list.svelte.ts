@@ -1,7 +1,7 @@
 /** The list of files: pages of it that the server has told, kept up to date by events. */
 
 import type { Api } from "../api/client";
-import type { UploadData, UploadEvent } from "../live/messages";
+import type { UploadEvent } from "../live/messages";
 import { apiQuery, compare, EVERYTHING, matches, type Query } from "./query";
 import type { Upload, UploadPage } from "./types";
 
@@ -113,7 +113,7 @@ export class FileList {
     const known = this.files.find((file) => file.id === event.data.id);
     // How far something has come says nothing to whom does not have it.
     if (!known && event.type === "progress") return;
-    const upload = uploadOf(event.data, known);
+    const upload = uploadOf(event, known);
     const others = known ? this.files.filter((file) => file !== known) : this.files;
     if (!matches(this.#query, upload, this.#userId)) this.files = others;
     else if (known) this.update(upload);
@@ -129,18 +129,18 @@ export class FileList {
 }
 
 /**
- * The upload of an event. Of one that is known the name stays: events have the one that a transfer began with, and the
- * file may have been renamed since.
+ * The upload of an event. Of one that is known the name stays until an event says that it is another one: all others
+ * have the name that a transfer began with, and may come late.
  */
-function uploadOf(data: UploadData, known: Upload | undefined): Upload {
+function uploadOf({ type, data }: UploadEvent, known: Upload | undefined): Upload {
   return {
     id: data.id,
     state: data.state,
     offset: data.offset,
     length: data.size,
-    name: known ? known.name : data.name || null,
+    name: known && type !== "renamed" ? known.name : data.name || null,
     type: known ? known.type : data.media_type || null,
-    owner: known ? known.owner : data.owner ? { id: data.owner, name: null } : null,
+    owner: known ? known.owner : data.owner ? { id: data.owner, name: data.owner_name ?? null } : null,
     created_at: data.created_at,
     completed_at: data.completed_at,
     expires_at: data.expires_at,

@@ -224,6 +224,30 @@ test("a late event does not bring back the name that a file had", async () => {
   expect(names()).toEqual(["new.txt"]);
 });
 
+test("a file that was renamed elsewhere stays in its place, under its new name", async () => {
+  const { list, names } = await shown([upload(6), upload(5), upload(4)]);
+  list.hear(event("renamed", upload(5, { name: "new.txt" }), { previous_name: "file 5.txt" }));
+  list.hear(event("progress", upload(5)));
+  expect(names()).toEqual(["file 6.txt", "new.txt", "file 4.txt"]);
+});
+
+test("a new name brings a file into what is searched for, and out of it", async () => {
+  const { list, names } = await shown([upload(6, { name: "report" })], { ...EVERYTHING, name: "report" });
+  list.hear(event("renamed", upload(5, { name: "Report 2" })));
+  list.hear(event("renamed", upload(6, { name: "old" })));
+  expect(names()).toEqual(["Report 2"]);
+});
+
+test("a new file comes with its owner's name, where there is one", async () => {
+  const { list } = await shown([]);
+  list.hear(event("completed", upload(6), { owner_name: "Bob" }));
+  list.hear(event("completed", upload(7)));
+  expect(list.files.map((file) => file.owner)).toEqual([
+    { id: "bob", name: null },
+    { id: "bob", name: "Bob" },
+  ]);
+});
+
 test("what happens while a page is on its way is not lost", async () => {
   const { list, server, names } = await shown([upload(6), upload(5)]);
   server.hold();

@@ -65,6 +65,16 @@ test("says nothing of a file that has gone again", () => {
   expect(told).toEqual([["b.txt"]]);
 });
 
+test("tells of a file by the name that it has by then", () => {
+  const { arrivals, told } = listen();
+  arrivals.hear(event("a"));
+  arrivals.hear(event("b"));
+  arrivals.hear(event("a", "renamed", { name: "new.txt" }));
+  arrivals.hear(event("c", "renamed", { name: "old news.txt" }));
+  vi.advanceTimersByTime(60_000);
+  expect(told).toEqual([["new.txt", "b.txt"]]);
+});
+
 test("says nothing once it is stopped", () => {
   const { arrivals, told } = listen();
   arrivals.hear(event("a"));

@@ -6,6 +6,8 @@ export interface Arrival {
   readonly uploadId: string;
   readonly name: string;
   readonly ownerId: string;
+  /** Empty where it is not known. */
+  readonly ownerName: string;
 }
 
 /** Milliseconds in which files that come together are gathered. */
@@ -29,7 +31,8 @@ export class Arrivals {
   hear({ type, data }: UploadEvent): void {
     const gone = type === "terminated" || type === "expired" || type === "rejected";
     if (gone) this.#waiting = this.#waiting.filter((arrival) => arrival.uploadId !== data.id);
-    const arrival = { uploadId: data.id, name: data.name, ownerId: data.owner };
+    if (type === "renamed") this.#rename(data.id, data.name);
+    const arrival = { uploadId: data.id, name: data.name, ownerId: data.owner, ownerName: data.owner_name ?? "" };
     if (type !== "completed" || data.partial || this.isOwn(arrival)) return;
     this.#waiting.push(arrival);
     this.#timer ??= setTimeout(() => this.#tell(), Math.max(TOGETHER, this.#lastTold + APART - this.now()));
@@ -39,6 +42,10 @@ export class Arrivals {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#waiting = [];
+  }
+
+  #rename(uploadId: string, name: string): void {
+    this.#waiting = this.#waiting.map((arrival) => (arrival.uploadId === uploadId ? { ...arrival, name } : arrival));
   }
 
   #tell(): void {

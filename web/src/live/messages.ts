@@ -5,6 +5,8 @@ export interface UploadData {
   readonly id: string;
   /** The subject of whoever owns it; empty where nobody signs in. */
   readonly owner: string;
+  /** What the owner is called; not there for users of an external issuer, and in progress. */
+  readonly owner_name?: string;
   readonly name: string;
   readonly media_type: string;
   readonly size: number | null;
@@ -15,6 +17,8 @@ export interface UploadData {
   readonly created_at: string;
   readonly completed_at: string | null;
   readonly expires_at: string | null;
+  /** Of a file that was renamed: what it was called before. */
+  readonly previous_name?: string;
 }
 
 /** Something that happened to an upload. */
@@ -22,7 +26,7 @@ export interface UploadEvent {
   readonly kind: "upload";
   /** Where to go on after it; null for progress, which is not kept. */
   readonly id: string | null;
-  /** `created`, `completed`, `terminated`, `expired`, `rejected` or `progress`. */
+  /** `created`, `completed`, `renamed`, `terminated`, `expired`, `rejected` or `progress`. */
   readonly type: string;
   readonly data: UploadData;
 }

@@ -9,7 +9,7 @@ import { ProblemError } from "../api/problem";
 import type { TokenSource } from "../api/client";
 import { request } from "../api/request";
 import type { Configuration, Tokens, User } from "../api/types";
-import { readClaims } from "./claims";
+import { expiryOf } from "./claims";
 import { type Channel, openChannel, withLock } from "./tabs";
 
 /** Where it stands: `over` is a session that ended while the page goes on showing what it showed. */
@@ -76,6 +76,11 @@ export class Session implements TokenSource {
     return null;
   }
 
+  /** Whether those who are signed in have a password here; fixed once the session has started. */
+  get hasPassword(): boolean {
+    return this.#auth === "local";
+  }
+
   /** When the token should be renewed, in milliseconds of the epoch; null where there is none. */
   get renewsAt(): number | null {
     return this.#token?.renewAt ?? null;
@@ -99,10 +104,17 @@ export class Session implements TokenSource {
 
   /** Go on with an access token of an external issuer, until it ends. Throws `ProblemError`. */
   async usePastedToken(value: string): Promise<void> {
-    await request("GET", "api/usage", { token: value });
-    const claims = readClaims(value);
-    const token = { value, renewAt: claims.expiresAt ?? Number.MAX_SAFE_INTEGER };
-    this.#settle({ id: claims.subject, username: claims.name, role: "user" }, token);
+    const user = (await request("GET", "auth/me", { token: value })) as User;
+    this.#settle(user, { value, renewAt: expiryOf(value) ?? Number.MAX_SAFE_INTEGER });
+  }
+
+  /**
+   * Get another token at once, for all tabs: after the password was changed those so far are void.
+   * Throws `ProblemError`; whoever needs a token next tries again then.
+   */
+  renew(): Promise<void> {
+    this.#token = null;
+    return this.#renew();
   }
 
   /** End the session, in all tabs, and then clear away what is left of it. Throws `ProblemError`: nothing ended then. */

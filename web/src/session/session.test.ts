@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ProblemError } from "../api/problem";
+import type { User } from "../api/types";
 import { type Message, Session } from "./session.svelte";
 import type { Channel } from "./tabs";
 
@@ -13,7 +14,7 @@ let now: number;
 
 /** A server that gives out numbered tokens, each good for 15 minutes. */
 class Server {
-  user = ANN;
+  user: User = ANN;
   cookie = false;
   reachable = true;
   issued = 0;
@@ -39,8 +40,6 @@ class Server {
         return new Response(null, { status: 204 });
       case "GET auth/me":
         return Response.json(this.user);
-      case "GET api/usage":
-        return Response.json({});
       default:
         return this.#problem(404, "not-found");
     }
@@ -181,6 +180,13 @@ describe("renewing", () => {
     expect(await session.token()).toBe("token-2");
   });
 
+  test("can be asked for at once, and every tab has what came of it", async () => {
+    const [session, other] = [await signedIn(), await signedIn()];
+    expect([await session.token(), await other.token()]).toEqual(["token-2", "token-2"]);
+    await session.renew();
+    expect([await session.token(), await other.token()]).toEqual(["token-3", "token-3"]);
+  });
+
   test("can be tried again after the network was away", async () => {
     const session = await signedIn();
     now = 15 * MINUTE;
@@ -255,7 +261,7 @@ describe("several tabs", () => {
 });
 
 describe("a token of an external issuer", () => {
-  const claims = { sub: "x|7", preferred_username: "änn", exp: 600 };
+  const claims = { sub: "x|7", exp: 600 };
   const payload = Buffer.from(JSON.stringify(claims)).toString("base64url");
   const token = `e30.${payload}.sig`;
 
@@ -264,11 +270,18 @@ describe("a token of an external issuer", () => {
     await session.start("external");
     expect(session.phase).toBe("signed-out");
     await session.usePastedToken(token);
-    expect(session.user).toMatchObject({ id: "x|7", username: "änn" });
     expect(await session.token()).toBe(token);
     now = 10 * MINUTE;
     void session.token();
     await vi.waitFor(() => expect(session.phase).toBe("over"));
     expect(refreshes()).toBe(0);
+  });
+
+  test("is whose the server says it is, and gives the role that it has there", async () => {
+    server.user = { id: "x|7", username: "ann", role: "admin" };
+    const session = browser.open();
+    await session.start("external");
+    await session.usePastedToken(token);
+    expect(session.user).toEqual(server.user);
   });
 });

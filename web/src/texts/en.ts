@@ -43,6 +43,16 @@ export const en = {
     signOutFailed: "You are still signed in: the server could not be reached.",
   },
 
+  password: {
+    title: "Change the password",
+    text: "Uploads go on meanwhile. Other browsers, devices and scripts have to sign in again.",
+    current: "Current password",
+    next: "New password",
+    submit: "Change it",
+    submitting: "Changing it",
+    done: "Your password is changed. You stay signed in here.",
+  },
+
   signIn: {
     title: "Sign in",
     againTitle: "Sign in again",
@@ -89,13 +99,13 @@ export const en = {
     },
     quotas: {
       label: "Your quotas",
-      daily: "Today",
-      monthly: "This month",
+      daily: "Daily quota",
+      monthly: "Monthly quota",
       stored: "Stored",
       unfinished: "Unfinished uploads",
       left: (used: number, limit: number): string => `${size(Math.max(0, limit - used))} of ${size(limit)} left`,
       leftCount: (used: number, limit: number): string => `${count(Math.max(0, limit - used))} of ${count(limit)} left`,
-      resets: (time: string): string => `New on ${moment(time)}`,
+      resets: (time: string): string => `Resets on ${moment(time)}`,
     },
     list: {
       label: "Uploads",
@@ -115,7 +125,8 @@ export const en = {
       remove: (name: string): string => `Remove ${name} from the list`,
       progress: (name: string): string => `Progress of ${name}`,
       chooseAgain: "Choose it again",
-      chooseAgainText: "The page was closed. Choose the file again, and it goes on where it stopped.",
+      chooseAgainText:
+        "The page was closed, and browsers keep only small files. Choose this one again, and it goes on where it stopped.",
       sent: (sent: number, total: number): string => `${size(sent)} of ${size(total)}`,
       pace: (bytesPerSecond: number, secondsLeft: number | null): string =>
         speed(bytesPerSecond) + (secondsLeft === null ? "" : `, ${duration(secondsLeft)} left`),
@@ -207,7 +218,7 @@ export const en = {
       size: "Size",
       added: "Added",
       actions: "Actions",
-      shown: (number: number, more: boolean): string => (more ? `${files(number)}, and more` : files(number)),
+      shown: (number: number, more: boolean): string => (more ? `The first ${files(number)}` : files(number)),
       more: "Show more",
       loadingMore: "Loading",
       again: "Try again",
@@ -271,10 +282,12 @@ export const en = {
       expires: "Kept until",
       checksum: "Checksum",
       checksumUnknown: "None known to the server",
+      checksumPending: "Being computed",
       history: "History",
       events: {
         created: "Added",
         completed: "Finished",
+        renamed: "Renamed",
         terminated: "Deleted",
         expired: "Expired",
         rejected: "Refused",
@@ -286,6 +299,7 @@ export const en = {
       notFound: "There is no such file, or it is not yours to see.",
     },
     gone: "The file is not there any more.",
+    goneNamed: (name: string): string => `${name} is not there any more.`,
     arrivals: {
       one: (who: string, name: string): string => (who ? `${who} uploaded ${name}.` : `${name} has arrived.`),
       many: (number: number): string => `${files(number)} have arrived.`,
@@ -315,13 +329,17 @@ export const en = {
   problems: {
     unreachable: () => "The server cannot be reached. Check the connection and try again.",
     "invalid-credentials": () => "The user name or the password is wrong.",
+    "wrong-password": () => "The current password is another one. Check it, capitals as well.",
+    "invalid-password": (problem: Problem) => problem.detail || "This cannot be a password. Choose another one.",
     "too-many-attempts": () => "Too many attempts have failed. Wait a few minutes and try again.",
     "invalid-token": () => "The server does not take this token. Get a new one.",
     unauthenticated: () => "You have to sign in for that.",
     "username-taken": () => "This user name is taken. Choose another one.",
     "registration-off": () => "New accounts are made by those who run this server. Ask them for one.",
     "invitation-invalid": () => "This invitation is not valid, or not any more. Ask for a new one.",
-    "format-not-allowed": (problem: Problem) => problem.detail || "Files of this kind are not taken here.",
+    "format-not-allowed": (problem: Problem) =>
+      (problem.detail || "Files of this kind are not taken here.") +
+      (problem["found"] ? " Choose a file that is what its name says." : ""),
     "max-size-exceeded": (problem: Problem) =>
       typeof problem["limit"] === "number"
         ? `The file is larger than ${size(problem["limit"])}, which is the most for one file here. Split or compress it.`
@@ -343,21 +361,15 @@ export const en = {
     problem.detail || `${problem.title}. Try again; if it stays like that, tell those who run this server.`,
 };
 
+/** `limit` and `used` are bytes, except for unfinished uploads. */
 function quotaExceeded(problem: Problem): string {
-  const resetsAt = problem["resets_at"];
-  const when = typeof resetsAt === "string" ? ` There is room again on ${moment(resetsAt)}.` : "";
-  switch (problem["quota"]) {
-    case "daily":
-      return `It is more than you may still upload today.${when}`;
-    case "monthly":
-      return `It is more than you may still upload this month.${when}`;
-    case "stored":
-      return "It is more than you may store. Delete files that you do not need any more.";
-    case "unfinished":
-      return en.upload.checks.quota.unfinished();
-    case "size":
-      return "The file is larger than you may upload. Split or compress it.";
-    default:
-      return problem.detail || `It is more than you may upload.${when}`;
-  }
+  const { quota, limit, used, resets_at: resetsAt } = problem;
+  const left = typeof limit === "number" && typeof used === "number" ? Math.max(0, limit - used) : null;
+  const known = left !== null && typeof resetsAt === "string";
+  const { quota: words } = en.upload.checks;
+  if ((quota === "daily" || quota === "monthly") && known) return words[quota](left, resetsAt);
+  if (quota === "stored" && left !== null) return words.stored(left);
+  if (quota === "unfinished") return words.unfinished();
+  if (quota === "size" && typeof limit === "number") return en.upload.checks.size(limit);
+  return problem.detail || "It is more than you may upload.";
 }

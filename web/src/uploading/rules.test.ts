@@ -7,6 +7,7 @@ const configuration: Configuration = {
   registration: "off",
   upload_path: "/files",
   max_size: 1000,
+  checksum: "sha256",
   allowed_extensions: [".iso", ".tar.gz"],
 };
 

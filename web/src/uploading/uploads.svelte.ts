@@ -49,6 +49,8 @@ class Uploads {
   #configuration: Configuration | null = null;
   readonly #activity = new Map<string, Activity>();
   readonly #paces = new Map<string, Pace>();
+  /** A request for the usage that is about to be sent. */
+  #reading: Promise<void> | null = null;
   #refreshing = false;
   #lastRefused = 0;
 
@@ -149,8 +151,17 @@ class Uploads {
     this.refused = [...this.refused, { id: this.#lastRefused, name, reason }];
   }
 
-  /** Ask what is used of the quotas; nobody has any where nobody signs in. */
-  async readUsage(): Promise<void> {
+  /** Ask what is used of the quotas; whoever wants to know in the same turn shares the request. */
+  readUsage(): Promise<void> {
+    this.#reading ??= delay(0).then(() => {
+      this.#reading = null;
+      return this.#readUsage();
+    });
+    return this.#reading;
+  }
+
+  /** Nobody has quotas where nobody signs in. */
+  async #readUsage(): Promise<void> {
     if (!this.#configuration || this.#configuration.auth === "none") return;
     // What was known stays, where it cannot be had just now.
     this.usage = await api.usage().catch(() => this.usage);
