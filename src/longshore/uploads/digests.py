@@ -46,9 +46,12 @@ _AT_ONCE: Final = 100
 _BYTES_AT_ONCE: Final = 64 * 1024**2
 """Files, and bytes, that are read before their digests are stored: small files must not cost a transaction each."""
 
-_PIECE: Final = 1024 * 1024
+_PIECE: Final = 4 * 1024 * 1024
+"""Bytes between two times that the thread needs the interpreter's lock."""
 
-_NICENESS: Final = 19
+_NICENESS: Final = 10
+"""Not more: a thread that is hardly ever let run may be holding the interpreter's lock, or be about to be handed it,
+and everything else waits for that on a machine that has more to do than this process."""
 
 
 class Digesting:
