@@ -337,7 +337,7 @@ class Settings(BaseSettings):
     checksum: Checksum = Field(
         "sha256",
         description="Checksum of finished files that the server computes, for whoever downloads one to verify it."
-        " `sha256`, in the background and at the lowest priority; `none` spares the disk from reading each file once.",
+        " `sha256`, in the background and at a low priority; `none` spares the disk from reading each file once.",
     )
     disk_reserve: Size = Field(
         8 * 1024**2,

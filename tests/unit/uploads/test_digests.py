@@ -259,7 +259,7 @@ async def test_everybody_else_goes_first(tmp_path: Path) -> None:
         await put_huge(world, tmp_path)
         before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
         async with digesting(world).running():
-            await until(lambda: [os.getpriority(os.PRIO_PROCESS, number) for number in threads()] == [19])
+            await until(lambda: [os.getpriority(os.PRIO_PROCESS, number) for number in threads()] == [10])
             assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
 
 
