@@ -1,5 +1,7 @@
 """What every test may ask for."""
 
+import signal
+
 import pytest
 from tests.contracts.databases import (
     database,
@@ -21,6 +23,10 @@ __all__ = [
     "postgres_url",
     "uploads",
 ]
+
+# A shell that runs the tests in the background has them ignore it, and so would every process they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -110,7 +110,7 @@ def test_an_upload_goes_on_in_the_next_run(
         with client.start("upload", large.path) as first:
             assert network.happened.wait(TIMEOUT)
             first.send_signal(number)
-            out, err = first.communicate(timeout=10)
+            out, err = first.communicate(timeout=TIMEOUT)
         ended = (-9, "") if number == signal.SIGKILL else (2, STOPPED)
         assert (first.returncode, err, out) == (*ended, "")
         network.released.set()
@@ -455,7 +455,7 @@ def test_watching_through_a_restart_of_the_server_misses_nothing(
         client.run("upload", small.path, "--restart")
         seen += [json.loads(watch.stdout.readline()) for _ in range(4)]
         watch.send_signal(signal.SIGINT)
-        out, err = watch.communicate(timeout=10)
+        out, err = watch.communicate(timeout=TIMEOUT)
 
     assert (watch.returncode, out, err) == (2, "", STOPPED)
     assert [event["id"] for event in seen] == ["1", "2", "3", "4", "5", "6"]
