@@ -8,6 +8,7 @@ import click
 
 from longshore.cli import database, logs, options
 from longshore.cli.banner import banner
+from longshore.cli.listening import require_port
 from longshore.config import Settings, load, prepare_data_dir
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ def serve(**given: str | bool | None) -> None:
     upgrade` before.
     """
     settings = load(**given)
+    require_port(settings.host, settings.port)
     prepare_data_dir(settings)
     database.make_ready(settings)
 

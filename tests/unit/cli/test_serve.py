@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -72,6 +73,40 @@ def test_settings_that_will_not_do_end_it_with_one_line(tmp_path: Path, settings
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"longshore: {line}\n"
+
+
+def test_a_port_that_is_taken_ends_it_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        line = (
+            f"cannot listen on 127.0.0.1:{port}: another program listens there; --port (LONGSHORE_PORT) takes another"
+        )
+        assert complaint(tmp_path, "--port", str(port)) == line
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("192.0.2.1", "this machine does not have that address; --host (LONGSHORE_HOST) takes another"),
+        ("no-such-host.invalid", "no-such-host.invalid is no address of this machine"),
+    ],
+)
+def test_a_host_that_is_another_machine_ends_it(tmp_path: Path, host: str, reason: str) -> None:
+    assert reason in complaint(tmp_path, "--host", host, "--port", "0")
+
+
+def complaint(tmp_path: Path, *options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "longshore", "serve", "--data-dir", str(tmp_path / "data"), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    return done.stderr.removeprefix("longshore: ").rstrip()
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
