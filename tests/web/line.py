@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from tests.serving import Server
 
 PIECE = 256 * 1024
 PATIENCE = 30.0
+RESET = struct.pack("ii", 1, 0)
+"""For SO_LINGER: closing sends a reset at once."""
 
 
 class Line:
@@ -145,6 +148,7 @@ class _Pair:
         self.sent = 0
         self.ended = False
         self._open = 2
+        self._closing = threading.Lock()
 
     def end(self) -> None:
         """End both."""
@@ -161,7 +165,16 @@ class _Pair:
                 yield
         finally:
             self.end()
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._closing:
             self._open -= 1
-            if self._open == 0:
-                self.browser.close()
-                self.server.close()
+            if self._open:
+                return
+        # A browser that waits for room to go on sending would not notice that the other side has closed: only where
+        # bytes have not been read does the system send a reset by itself.
+        with contextlib.suppress(OSError):
+            self.browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.browser.close()
+        self.server.close()

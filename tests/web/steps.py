@@ -65,6 +65,14 @@ def expect_uploaded(server: Server, visit: Visit, sample: Sample, *, within: flo
     assert stored_hash(server, path) == sample.sha256
 
 
+def open_details(page: Page, name: str) -> Locator:
+    """Look at the details of a file in the list; returns the dialog."""
+    page.get_by_role("link", name=name, exact=True).click()
+    details = page.get_by_role("dialog", name="File details")
+    expect(details).to_be_visible()
+    return details
+
+
 def expect_removed(server: Server, path: str) -> None:
     """Wait until nothing of an upload is on the disk."""
     poll(lambda: not stored(server, path).exists())

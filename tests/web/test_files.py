@@ -111,6 +111,21 @@ def test_a_file_is_renamed_where_it_stands(server: Server, admin: User, visit: V
     assert path.rpartition("/")[2] in page.url
 
 
+def test_a_name_that_is_too_long_keeps_its_extension_in_sight(server: Server, admin: User, visit: Visit) -> None:
+    name = "the minutes of the last meeting of the harbour board with all of its annexes.pdf"
+    put(server, admin, name, b"%PDF-1.7\n")
+    visit.page.set_viewport_size({"width": 360, "height": 700})
+    page = open_files(visit)
+    link = page.get_by_role("link", name=name, exact=True)
+    expect(link).to_have_text(name)
+    start, end = (link.get_by_text(part, exact=True) for part in (name.removesuffix("exes.pdf"), "exes.pdf"))
+    assert start.evaluate("element => element.scrollWidth > element.clientWidth")
+    around, shown = link.bounding_box(), end.bounding_box()
+    assert around is not None
+    assert shown is not None
+    assert shown["x"] + shown["width"] <= around["x"] + around["width"] + 1 < 360
+
+
 def test_renaming_can_be_left(server: Server, admin: User, visit: Visit) -> None:
     put(server, admin, "kept.txt", b"a text")
     page = open_files(visit)
@@ -144,7 +159,7 @@ def test_details_have_the_checksum_and_the_history(server: Server, admin: User, 
     details = page.get_by_role("dialog", name="File details")
     expect(details).to_contain_text("100,000 bytes")
     expect(details).to_contain_text("admin (you)")
-    expect(details).to_contain_text(f"sha256 {hashlib.sha256(data).hexdigest()}")
+    expect(details).to_contain_text(f"SHA-256 {hashlib.sha256(data).hexdigest()}")
     expect(details.get_by_role("region", name="History").get_by_role("listitem")).to_have_text(
         [re.compile("Added"), re.compile("Finished")]
     )

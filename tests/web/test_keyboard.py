@@ -9,7 +9,7 @@ from tests.e2e.samples import Sample
 from tests.serving import Server, serving
 from tests.web.conftest import Visiting
 from tests.web.line import Line
-from tests.web.steps import choose, expect_removed, expect_state, put, sign_in
+from tests.web.steps import choose, expect_removed, expect_state, open_details, put, sign_in
 
 pytestmark = pytest.mark.e2e
 
@@ -73,6 +73,38 @@ def test_the_first_tab_skips_to_the_content(server: Server, visiting: Visiting) 
     tab_to(page, page.get_by_role("link", name="Skip to the content"))
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
+
+
+def test_the_focus_goes_to_the_view_that_is_gone_to(server: Server, visiting: Visiting) -> None:
+    put(server, get_token(server), "looked at.txt", b"a text")
+    page = sign_in(visiting(server.origin))
+    expect(page).to_have_title("Upload – Longshore")
+    tab_to(page, page.get_by_role("link", name="Files", exact=True))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main", name="Files")).to_be_focused()
+    expect(page).to_have_title("Files – Longshore")
+    open_details(page, "looked at.txt")
+    expect(page).to_have_title("File details – Longshore")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="looked at.txt")).to_be_focused()
+    expect(page).to_have_title("Files – Longshore")
+
+    page.goto(f"{page.url.partition('#')[0]}#/elsewhere")
+    expect(page.get_by_role("main", name="There is no such page")).to_be_focused()
+    expect(page).to_have_title("There is no such page – Longshore")
+    back = page.get_by_role("link", name="Go to the uploads")
+    box = back.bounding_box()
+    assert box is not None
+    assert box["height"] >= 24
+    back.press("Enter")
+    expect(page.get_by_role("main", name="Upload")).to_be_focused()
+
+
+def test_a_reload_leaves_the_focus_where_reading_begins(server: Server, visiting: Visiting) -> None:
+    page = sign_in(visiting(server.origin))
+    page.reload()
+    expect(page.get_by_role("button", name="Choose files")).to_be_visible()
+    expect(page.locator("body")).to_be_focused()
 
 
 def test_escape_closes_a_dialog_and_the_focus_goes_back(server: Server, visiting: Visiting) -> None:

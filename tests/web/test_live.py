@@ -8,7 +8,7 @@ from tests.e2e.wire import request
 from tests.serving import Server, serving
 from tests.web.conftest import Visiting
 from tests.web.line import Line
-from tests.web.steps import choose, expect_state, put, sign_in
+from tests.web.steps import choose, expect_state, open_details, put, sign_in
 
 pytestmark = pytest.mark.e2e
 
@@ -32,7 +32,18 @@ def ben(server: Server) -> User:
 
 def expect_file(page: Page, name: str) -> None:
     """Wait until a file is in the list."""
-    expect(page.get_by_role("table", name="Files").get_by_role("link", name=name)).to_be_visible()
+    expect(page.get_by_role("table", name="Files").get_by_role("link", name=name, exact=True)).to_be_visible()
+
+
+def watch_with_the_clock_stopped(server: Server, ben: User, visiting: Visiting, name: str) -> Page:
+    """Look at the files as Ben, whose file of that name comes last before the clock stops."""
+    visit = visiting(server.origin)
+    visit.page.clock.install()
+    page = sign_in(visit, ben.name, "/#/files")
+    put(server, ben, name, b"first")
+    expect_file(page, name)
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 60)
+    return page
 
 
 def test_a_colleague_sees_a_file_arrive(
@@ -55,6 +66,57 @@ def test_a_colleague_sees_a_file_arrive(
     expect(notices).not_to_contain_text("from ben.txt")
     notices.get_by_role("button", name="Show").click()
     expect(there.get_by_role("dialog", name="File details")).to_contain_text("from ann.txt")
+
+
+def test_several_files_are_told_of_once_and_there_is_nowhere_to_go_from_the_list(
+    server: Server, ann: User, ben: User, visiting: Visiting
+) -> None:
+    page = watch_with_the_clock_stopped(server, ben, visiting, "before several.txt")
+    for name in ("one of two.txt", "two of two.txt"):
+        put(server, ann, name, b"a text")
+        expect_file(page, name)
+    page.clock.run_for(1_000)
+    notices = page.get_by_role("region", name="Notices")
+    expect(notices).to_contain_text("2 files have arrived.")
+    expect(notices.get_by_role("button", name="Show")).to_have_count(0)
+    page.clock.run_for(8_000)
+    expect(notices.get_by_role("paragraph")).to_have_count(0)
+
+
+def test_the_details_of_a_file_that_arrives_take_the_place_of_anothers(
+    server: Server, ann: User, ben: User, visiting: Visiting
+) -> None:
+    page = watch_with_the_clock_stopped(server, ben, visiting, "looked at.txt")
+    details = open_details(page, "looked at.txt")
+    put(server, ann, "arriving.txt", b"a text")
+    expect_file(page, "arriving.txt")
+    page.clock.run_for(1_000)
+    details.get_by_role("region", name="Notices").get_by_role("button", name="Show").click()
+    expect(details).to_contain_text("arriving.txt")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).to_have_url(f"{server.origin}/#/files")
+
+
+def test_a_notice_stays_while_somebody_is_at_it(server: Server, ann: User, ben: User, visiting: Visiting) -> None:
+    page = watch_with_the_clock_stopped(server, ben, visiting, "before staying.txt")
+    put(server, ann, "staying.txt", b"a text")
+    expect_file(page, "staying.txt")
+    page.clock.run_for(1_000)
+    notice = page.get_by_role("region", name="Notices").get_by_role("paragraph")
+    expect(notice).to_have_text("ann uploaded staying.txt.")
+    notice.hover()
+    page.clock.run_for(60_000)
+    expect(notice).to_be_visible()
+    page.get_by_role("region", name="Notices").get_by_role("button", name="Show").focus()
+    page.mouse.move(0, 0)
+    page.clock.run_for(60_000)
+    expect(notice).to_be_visible()
+    page.get_by_role("searchbox", name="Search by name").focus()
+    page.clock.run_for(19_000)
+    expect(notice).to_be_visible()
+    page.clock.run_for(1_000)
+    expect(notice).to_have_count(0)
 
 
 def test_what_is_deleted_elsewhere_goes_here(server: Server, ann: User, ben: User, visiting: Visiting) -> None:

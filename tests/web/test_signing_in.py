@@ -27,21 +27,48 @@ def test_a_wrong_password_is_said_and_the_right_one_signs_in(server: Server, vis
     give_credentials(page, "admin")
     expect(page.get_by_role("button", name="Choose files")).to_be_visible()
     expect(page.get_by_role("banner")).to_contain_text("admin")
+    expect(page.get_by_role("main", name="Upload")).to_be_focused()
+
+
+def test_the_theme_switch_stays_where_it_is(server: Server, visiting: Visiting) -> None:
+    page = visiting(server.origin).open()
+    switch = page.get_by_role("group", name="Theme")
+    expect(page.get_by_label("User name")).to_be_visible()
+    before = switch.bounding_box()
+    give_credentials(page, "admin")
+    expect(page.get_by_role("button", name="Account of admin")).to_be_visible()
+    assert switch.bounding_box() == before
+
+
+def test_registering_is_called_so_and_begins_without_a_password(server: Server, visiting: Visiting) -> None:
+    page = visiting(server.origin).open()
+    expect(page).to_have_title("Sign in – Longshore")
+    page.get_by_label("Password", exact=True).fill("mistyped")
+    page.get_by_role("button", name="Create an account").click()
+    expect(page.get_by_role("heading", name="Create an account")).to_be_visible()
+    expect(page).to_have_title("Create an account – Longshore")
+    expect(page.get_by_label("Password", exact=True)).to_have_value("")
+
+    page.get_by_label("Password", exact=True).fill("another one")
+    page.get_by_role("button", name="I have an account").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page).to_have_title("Sign in – Longshore")
+    expect(page.get_by_label("Password", exact=True)).to_have_value("")
 
 
 def test_people_make_an_account_where_registration_is_open(server: Server, visiting: Visiting) -> None:
     page = visiting(server.origin).open()
-    page.get_by_role("button", name="Make an account").click()
+    page.get_by_role("button", name="Create an account").click()
     page.get_by_label("User name").fill("ann")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Make the account").click()
+    page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("banner")).to_contain_text("ann")
 
     page = visiting(server.origin).open()
-    page.get_by_role("button", name="Make an account").click()
+    page.get_by_role("button", name="Create an account").click()
     page.get_by_label("User name").fill("ann")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Make the account").click()
+    page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("alert")).to_have_text("This user name is taken. Choose another one.")
 
 

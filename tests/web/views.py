@@ -47,8 +47,8 @@ def _signed_out(page: Page) -> Iterator[str]:
     give_credentials(page, "admin", "a wrong password")
     expect(page.get_by_role("alert")).to_be_visible()
     yield "sign-in, refused"
-    page.get_by_role("button", name="Make an account").click()
-    expect(page.get_by_role("button", name="Make the account")).to_be_visible()
+    page.get_by_role("button", name="Create an account").click()
+    expect(page.get_by_role("button", name="Create account")).to_be_visible()
     yield "registration"
     page.get_by_role("button", name="I have an account").click()
 
@@ -104,6 +104,13 @@ def _files(page: Page) -> Iterator[str]:
     page.get_by_role("link", name=LONG_NAME.strip()).first.click()
     expect(page.get_by_role("dialog").get_by_role("region", name="History")).to_contain_text("Finished")
     yield "details"
+    page.get_by_role("button", name="Share…").click()
+    sharing = page.get_by_role("dialog", name="Share this file")
+    sharing.get_by_role("button", name="Copy the link").click()
+    expect(sharing.get_by_role("textbox", name="Link")).to_be_visible()
+    expect(sharing.get_by_role("button", name="Revoke the link").first).to_be_visible()
+    yield "sharing"
+    page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     page.get_by_role("searchbox", name="Search by name").fill("nothing of that name")
     expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()

@@ -5,10 +5,8 @@ import { ProblemError } from "../api/problem";
 import type { User } from "../api/types";
 import { texts } from "../texts";
 import { explainError } from "../texts/problem";
-import type { NewLink, Upload, UploadDetails } from "./types";
-
-/** Seconds for which a link is good: long enough for a download to be interrupted and go on. */
-const LINK_LIFETIME = 12 * 3600;
+import { DOWNLOAD_LIFETIME, isShared } from "./links";
+import type { Link, NewLink, Upload, UploadDetails } from "./types";
 
 const GONE = ["upload-not-found", "upload-gone", "upload-terminated", "upload-expired"];
 
@@ -19,11 +17,31 @@ export function mayChange(upload: Upload, user: User | null): boolean {
 
 /** Have the browser fetch a file by a link of its own: it sends no token, and can go on by itself. */
 export async function download(upload: Upload): Promise<void> {
-  const link = await api.post<NewLink>(`${path(upload.id)}/link`, { ttl: LINK_LIFETIME });
+  const link = await createLink(upload, DOWNLOAD_LIFETIME, null);
   const anchor = document.createElement("a");
   anchor.href = link.url;
   anchor.download = "";
   anchor.click();
+}
+
+/** Make a link that is good for `lifetime` seconds and `uses` downloads, or any number of them. */
+export function createLink(upload: Upload, lifetime: number, uses: number | null): Promise<NewLink> {
+  return api.post<NewLink>(`${path(upload.id)}/link`, { ttl: lifetime, max_uses: uses });
+}
+
+/** The links that were made to be passed on, as far as they are one's own or the file is. The newest comes first. */
+export async function readLinks(upload: Upload, signal?: AbortSignal): Promise<Link[]> {
+  const { links } = await api.get<{ links: Link[] }>(`${path(upload.id)}/links`, { signal });
+  return links.filter((link) => isShared(link));
+}
+
+/** Make a link void; one that is void already stays so. */
+export async function revokeLink(upload: Upload, link: Link): Promise<void> {
+  try {
+    await api.delete(`${path(upload.id)}/links/${encodeURIComponent(link.id)}`);
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.code !== "link-not-found") throw error;
+  }
 }
 
 /** Everything about a file. */

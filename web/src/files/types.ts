@@ -37,7 +37,21 @@ export interface UploadPage {
   readonly next: string | null;
 }
 
+/** A link that downloads a file without a token; what it opens with is told once. */
+export interface Link {
+  readonly id: string;
+  /** The subject of who made it; empty where nobody signs in. */
+  readonly created_by: string;
+  readonly created_at: string;
+  readonly expires_at: string;
+  /** How many downloads may begin; null for any number. */
+  readonly max_uses: number | null;
+  /** How many have begun. */
+  readonly uses: number;
+}
+
 /** `POST /api/uploads/{id}/link` */
-export interface NewLink {
+export interface NewLink extends Link {
+  /** A path from the root, or a URL. */
   readonly url: string;
 }

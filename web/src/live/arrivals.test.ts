@@ -34,7 +34,7 @@ test("tells once of files that come together", () => {
   expect(told).toEqual([["a.txt", "b.txt", "c.txt"]]);
 });
 
-test("tells of the next ones when the last notice has gone", () => {
+test("tells of the next ones together, a while after the last notice", () => {
   const { arrivals, told } = listen();
   arrivals.hear(event("a"));
   vi.advanceTimersByTime(1_000);

@@ -13,7 +13,7 @@ export interface Arrival {
 /** Milliseconds in which files that come together are gathered. */
 const TOGETHER = 1_000;
 
-/** Milliseconds between two notices, as long as one is there: they do not pile up. */
+/** Milliseconds between two notices, so that few of them are there at a time. */
 const APART = 8_000;
 
 export class Arrivals {

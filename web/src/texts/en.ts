@@ -1,12 +1,14 @@
 /** Every text of the client, in English. A translation is another file with the same keys, chosen in `index.ts`. */
 
 import type { Problem } from "../api/problem";
-import { alternatives, count, duration, moment, size, speed } from "./format";
+import { alternatives, count, date, duration, moment, size, speed } from "./format";
 
 const files = (number: number): string => (number === 1 ? "1 file" : `${count(number)} files`);
+const downloads = (number: number): string => (number === 1 ? "1 download" : `${count(number)} downloads`);
 
 export const en = {
   product: "Longshore",
+  titled: (title: string): string => `${title} – ${en.product}`,
   skip: "Skip to the content",
 
   navigation: {
@@ -62,7 +64,7 @@ export const en = {
     showPassword: "Show the password",
     submit: "Sign in",
     submitting: "Signing in",
-    toRegister: "Make an account",
+    toRegister: "Create an account",
     someoneElse: "Sign in as somebody else",
     tokenTitle: "Sign in with a token",
     tokenText:
@@ -73,9 +75,9 @@ export const en = {
   },
 
   register: {
-    title: "Make an account",
-    submit: "Make the account",
-    submitting: "Making the account",
+    title: "Create an account",
+    submit: "Create account",
+    submitting: "Creating the account",
     invitation: "Invitation code",
     invitationHint: "The code that somebody who runs this server gave you.",
     passwordHint: "At least 8 characters.",
@@ -85,6 +87,8 @@ export const en = {
   upload: {
     title: "Upload",
     drop: "Drop files or folders here",
+    /** Where nothing can be dropped. */
+    choose: "Choose files to upload",
     dropAnywhere: "Drop to upload",
     or: "or",
     chooseFiles: "Choose files",
@@ -110,12 +114,14 @@ export const en = {
     list: {
       label: "Uploads",
       empty: "Nothing is being uploaded. Drop files anywhere on this page, or choose some above.",
+      emptyTouch: "Nothing is being uploaded. Choose some files above.",
       summary: (done: number, total: number): string => `${count(done)} of ${files(total)} finished`,
       pauseAll: "Pause all",
       resumeAll: "Resume all",
       retryAll: "Retry all",
       clear: "Clear finished",
       more: (number: number): string => `${files(number)} more`,
+      progress: "Progress of all",
     },
     item: {
       pause: (name: string): string => `Pause ${name}`,
@@ -123,6 +129,9 @@ export const en = {
       retry: (name: string): string => `Retry ${name}`,
       cancel: (name: string): string => `Cancel ${name}`,
       remove: (name: string): string => `Remove ${name} from the list`,
+      show: (name: string): string => `Show ${name}`,
+      /** What the buttons do, for those who point at them. */
+      titles: { pause: "Pause", resume: "Resume", retry: "Retry", cancel: "Cancel", remove: "Remove from the list", show: "Show" },
       progress: (name: string): string => `Progress of ${name}`,
       chooseAgain: "Choose it again",
       chooseAgainText:
@@ -134,6 +143,7 @@ export const en = {
         queued: "Waiting its turn",
         checking: "Looking where it stopped",
         uploading: "Uploading",
+        stalled: "Stalled, waiting for the network",
         finishing: "Being checked",
         waiting: "No connection, trying again",
         "signed-out": "Waiting for you to sign in",
@@ -281,6 +291,10 @@ export const en = {
       completed: "Finished",
       expires: "Kept until",
       checksum: "Checksum",
+      algorithms: { sha256: "SHA-256" } as Record<string, string>,
+      copyChecksum: (algorithm: string): string => `Copy the ${algorithm} checksum`,
+      checksumCopied: "The checksum is copied.",
+      checksumSelected: "The checksum is selected. Copy it from there.",
       checksumUnknown: "None known to the server",
       checksumPending: "Being computed",
       history: "History",
@@ -294,9 +308,34 @@ export const en = {
       } as Record<string, string>,
       resume: "To go on with it, choose the same file again on the upload page, in the browser it was sent from.",
       download: "Download",
+      share: "Share…",
       rename: "Rename",
       remove: "Delete",
       notFound: "There is no such file, or it is not yours to see.",
+    },
+    share: {
+      title: "Share this file",
+      text: "Whoever has the link can download the file without signing in.",
+      lifetime: "Good for",
+      lifetimes: { hour: "1 hour", day: "1 day", week: "7 days" },
+      uses: "Downloads",
+      anyNumber: "Any number",
+      once: "One",
+      copy: "Copy the link",
+      busy: "Making the link",
+      link: "Link",
+      copied: "The link is copied.",
+      copyYourself: "Copy the link from here. It is not shown again.",
+      list: "Links to this file",
+      loading: "Loading",
+      none: "There are none.",
+      until: (time: string): string => `Until ${date(time)}`,
+      used: (uses: number, most: number | null): string =>
+        most === null ? downloads(uses) : `${count(uses)} of ${downloads(most)}`,
+      by: (who: string): string => `by ${who}`,
+      revoke: "Revoke",
+      revokeNamed: (link: string): string => `Revoke the link: ${link}`,
+      revoked: "The link opens nothing any more.",
     },
     gone: "The file is not there any more.",
     goneNamed: (name: string): string => `${name} is not there any more.`,
@@ -329,7 +368,7 @@ export const en = {
   problems: {
     unreachable: () => "The server cannot be reached. Check the connection and try again.",
     "invalid-credentials": () => "The user name or the password is wrong.",
-    "wrong-password": () => "The current password is another one. Check it, capitals as well.",
+    "wrong-password": () => "That is not your current password.",
     "invalid-password": (problem: Problem) => problem.detail || "This cannot be a password. Choose another one.",
     "too-many-attempts": () => "Too many attempts have failed. Wait a few minutes and try again.",
     "invalid-token": () => "The server does not take this token. Get a new one.",

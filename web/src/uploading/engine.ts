@@ -42,7 +42,7 @@ export function createEngine({ userId, uploadPath, tokens, kept, onactivity }: E
   const silent = { debug: nothing, warn: nothing, error: nothing };
   const uppy: Engine = new Uppy<UploadMeta, UploadBody>({ id: `longshore-${userId}`, logger: silent });
   uppy.use(Tus<UploadMeta, UploadBody>, {
-    endpoint: new URL(uploadPath, url("")).href,
+    endpoint: creationUrl(uploadPath),
     httpStack: new Transport(tokens),
     limit: AT_ONCE,
     chunkSize: CHUNK,
@@ -59,6 +59,11 @@ export function createEngine({ userId, uploadPath, tokens, kept, onactivity }: E
   });
   if (kept) uppy.use(GoldenRetriever<UploadMeta, UploadBody>, { expires: KEPT_FOR });
   return uppy;
+}
+
+/** Where uploads are created, and what notes of them are kept under. */
+export function creationUrl(uploadPath: string): string {
+  return new URL(uploadPath, url("")).href;
 }
 
 /** Start, or go on with, one upload; its failure is told by the event `upload-error`. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { folderOf, isSameFile, stateOf, type UploadFile } from "./items";
+import { folderOf, isSameFile, type Item, stateOf, totalOf, type UploadFile, uploadUrl } from "./items";
 
 type Changes = Partial<Omit<UploadFile, "progress" | "meta">> & { sent?: number; done?: boolean; path?: string };
 
@@ -38,4 +38,17 @@ test("a file is known again by its name, size and time of change", () => {
   expect(isSameFile(chosen("b.iso", 100, 7), file())).toBe(false);
   expect(isSameFile(chosen("a.iso", 99, 7), file())).toBe(false);
   expect(isSameFile(chosen("a.iso", 100, 8), file())).toBe(false);
+});
+
+test("of several uploads only what is to go by itself is left", () => {
+  const item = (state: Item["state"], sent: number): Item => ({ state, sent, size: 100 }) as Item;
+  const items = [item("done", 100), item("uploading", 40), item("queued", 0), item("paused", 10), item("lost", 20)];
+  expect(totalOf(items)).toEqual({ size: 500, sent: 170, rest: 160 });
+  expect(totalOf([])).toEqual({ size: 0, sent: 0, rest: 0 });
+});
+
+test("where an upload is, is known from its creation on, or from its end", () => {
+  expect(uploadUrl(file())).toBeNull();
+  expect(uploadUrl(file({ tus: { uploadUrl: "/files/a" } }))).toBe("/files/a");
+  expect(uploadUrl(file({ uploadURL: "/files/b" }))).toBe("/files/b");
 });

@@ -28,11 +28,23 @@ export interface Item {
   readonly size: number;
   readonly sent: number;
   readonly state: State;
+  /** Whether nothing has got through for a while, though it should. */
+  readonly stalled: boolean;
   /** Bytes per second, while it is known. */
   readonly speed: number | null;
   readonly secondsLeft: number | null;
   /** Why it has failed. */
   readonly failure: string;
+  /** The file's id on the server, once it is uploaded. */
+  readonly fileId: string | null;
+}
+
+/** Several uploads taken together. */
+export interface Total {
+  readonly size: number;
+  readonly sent: number;
+  /** Bytes that go, or are about to: not those of what is paused, or waits for somebody. */
+  readonly rest: number;
 }
 
 export interface UploadMeta extends Meta {
@@ -52,6 +64,15 @@ export function isRunning(item: Item): boolean {
   return RUNNING.includes(item.state);
 }
 
+export function totalOf(items: readonly Item[]): Total {
+  const sum = (of: readonly Item[], value: (item: Item) => number): number => of.reduce((all, item) => all + value(item), 0);
+  return {
+    size: sum(items, (item) => item.size),
+    sent: sum(items, (item) => item.sent),
+    rest: sum(items.filter(isRunning), (item) => item.size - item.sent),
+  };
+}
+
 export function stateOf(file: UploadFile, activity: Activity | undefined): State {
   if (file.progress.uploadComplete) return "done";
   if (file.isGhost) return "lost";
@@ -69,6 +90,11 @@ export function sentOf(file: UploadFile): number {
 export function folderOf(file: UploadFile): string {
   const path = file.meta.relativePath ?? "";
   return path.slice(0, Math.max(0, path.lastIndexOf("/"))).replace(/^\//, "");
+}
+
+/** Where the server has the upload, once that is known. */
+export function uploadUrl(file: UploadFile): string | null {
+  return file.uploadURL ?? file.tus?.uploadUrl ?? null;
 }
 
 /** Whether a file is the one of an entry that has lost it: Uppy's ids end in size and time of change. */

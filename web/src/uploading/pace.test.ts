@@ -30,9 +30,28 @@ describe("pace", () => {
     expect(pace.speed(40_000)).toBe(10);
   });
 
-  test("sinks where nothing arrives any more", () => {
+  test("sinks where nothing arrives any more, and is not told for long", () => {
     const pace = steady(5, 100);
-    expect(pace.speed(10_000)).toBe(50);
+    expect(pace.stalled(9999)).toBe(false);
+    expect(pace.speed(9000)).toBeCloseTo(55.6, 1);
+    expect(pace.stalled(10_000)).toBe(true);
+    expect(pace.speed(10_000)).toBeNull();
+    expect(pace.secondsLeft(10_000, 1000)).toBeNull();
+  });
+
+  test("is stalled where bytes never begin to go, and where none are added to those that have", () => {
+    const pace = new Pace();
+    expect(pace.stalled(60_000)).toBe(false);
+    pace.note(0, 100);
+    pace.note(4000, 100);
+    expect(pace.stalled(5000)).toBe(true);
+    pace.note(6000, 101);
+    expect(pace.stalled(6000)).toBe(false);
+  });
+
+  test("tells how many bytes are new", () => {
+    const pace = new Pace();
+    expect([50, 80, 80, 20, 30].map((bytes, time) => pace.note(time, bytes))).toEqual([0, 30, 0, 0, 10]);
   });
 
   test("does not count what was sent before a pause, or is sent again", () => {

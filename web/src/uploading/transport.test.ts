@@ -15,7 +15,8 @@ let seen: Seen[];
 let statuses: (number | null)[];
 
 class Request {
-  readonly upload = { onprogress: null };
+  static last: Request;
+  readonly upload: { onprogress?: (event: object) => void; onload?: () => void } = {};
   readonly headers: Record<string, string> = {};
   status = 0;
   responseText = "";
@@ -23,6 +24,11 @@ class Request {
   aborted = false;
   onload: () => void = () => undefined;
   onerror: () => void = () => undefined;
+  onloadend: () => void = () => undefined;
+
+  constructor() {
+    Request.last = this;
+  }
 
   open(method: string): void {
     this.method = method;
@@ -38,6 +44,7 @@ class Request {
 
   abort(): void {
     this.aborted = true;
+    this.onloadend();
   }
 
   send(body: unknown): void {
@@ -45,7 +52,11 @@ class Request {
     const status = statuses.shift();
     if (status == null) return;
     this.status = status;
-    queueMicrotask(() => (status ? this.onload() : this.onerror()));
+    queueMicrotask(() => {
+      if (status) this.onload();
+      else this.onerror();
+      this.onloadend();
+    });
   }
 }
 
@@ -155,6 +166,83 @@ describe("what passes", () => {
     request.onlost = vi.fn();
     await request.send().catch(() => undefined);
     expect(vi.mocked(request.onlost).mock.calls.length > 0).toBe(lost);
+  });
+});
+
+describe("a request that nothing is heard of", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    vi.stubGlobal("navigator", { onLine: true });
+  });
+
+  afterEach(() => vi.useRealTimers());
+
+  /** Begin a request that is not answered; how it ended. */
+  async function begin(method: string, body: unknown): Promise<{ ended: string; lost: boolean; sent: number[] }> {
+    const found = { ended: "", lost: false, sent: [] as number[] };
+    const request = make(method, null);
+    request.onlost = () => (found.lost = true);
+    request.setProgressHandler((sent) => found.sent.push(sent));
+    void request.send(body).catch((error: unknown) => (found.ended = String(error)));
+    await vi.advanceTimersByTimeAsync(0);
+    return found;
+  }
+
+  function progress(loaded: number): void {
+    Request.last.upload.onprogress?.({ lengthComputable: true, loaded });
+  }
+
+  test("is given up after a minute without a byte, and counts as a lost connection", async () => {
+    const found = await begin("PATCH", "body");
+    await vi.advanceTimersByTimeAsync(50_000);
+    progress(10);
+    await vi.advanceTimersByTimeAsync(59_999);
+    expect(found).toEqual({ ended: "", lost: false, sent: [10] });
+    await vi.advanceTimersByTimeAsync(1);
+    expect(found).toMatchObject({ ended: expect.stringContaining("too long") as string, lost: true });
+    expect(Request.last.aborted).toBe(true);
+  });
+
+  test("may be answered within five minutes once everything is sent", async () => {
+    const found = await begin("PATCH", "body");
+    progress(10);
+    Request.last.upload.onload?.();
+    await vi.advanceTimersByTimeAsync(299_999);
+    expect(found.lost).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(found.lost).toBe(true);
+  });
+
+  test.each([
+    ["HEAD", 30_000],
+    ["POST", 300_000],
+  ])("is given up where it has no body: %s", async (method, time) => {
+    const found = await begin(method, null);
+    await vi.advanceTimersByTimeAsync(time - 1);
+    expect(found.lost).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(found.lost).toBe(true);
+  });
+
+  test("is left alone while there is no network", async () => {
+    const found = await begin("PATCH", "body");
+    vi.stubGlobal("navigator", { onLine: false });
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(found.lost).toBe(false);
+    vi.stubGlobal("navigator", { onLine: true });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(found.lost).toBe(true);
+  });
+
+  test("is not waited for any more once it is answered or ended", async () => {
+    await status("PATCH", 204);
+    expect(vi.getTimerCount()).toBe(0);
+    const request = make("PATCH", null);
+    void request.send("body");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(vi.getTimerCount()).toBe(1);
+    await request.abort();
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 

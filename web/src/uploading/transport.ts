@@ -1,13 +1,25 @@
 /**
- * The requests of uploads: XMLHttpRequest, which tells of progress, with three things that tus-js-client leaves to us.
+ * The requests of uploads: XMLHttpRequest, which tells of progress, with four things that tus-js-client leaves to us.
  *
  * Each request gets the newest token. One that the server refuses for its token is repeated with another, unseen by
  * tus-js-client, which would begin anew after a HEAD that is answered 401. For the same reason a HEAD that is answered
  * with what passes (429, 5xx of a proxy while the server restarts) counts as a lost connection: that is tried again.
+ *
+ * And a request that nothing is heard of for too long is given up, and counts as a lost connection as well: where a
+ * network swallows what is sent, without ending the connection, a browser would wait for many minutes, or for ever.
  */
 
 import type { HttpRequest, HttpResponse, HttpStack } from "tus-js-client";
 import type { TokenSource } from "../api/client";
+
+/** Milliseconds without a byte sent after which a request is given up; the server itself waits no longer for the next. */
+const SILENCE = 60_000;
+
+/** Milliseconds that the answer may take once everything is sent: the server may have much to check by then. */
+const ANSWER = 300_000;
+
+/** Milliseconds that the answer to a HEAD may take: it is short, and asking again costs nothing. */
+const INQUIRY = 30_000;
 
 /** The file cannot be read, or has changed since it was chosen: trying again is of no use. */
 export class UnreadableFile extends Error {
@@ -97,9 +109,19 @@ export class TransportRequest implements HttpRequest {
       xhr.open(this.#method, this.#url);
       for (const [name, value] of this.#headers) xhr.setRequestHeader(name, value);
       if (token) xhr.setRequestHeader("Authorization", `Bearer ${token}`);
-      xhr.upload.onprogress = (event) => event.lengthComputable && this.#progress(event.loaded);
+      const watchdog = new Watchdog(() => {
+        xhr.abort();
+        reject(new Error("nothing was heard for too long"));
+      });
+      xhr.upload.onprogress = (event) => {
+        watchdog.allow(SILENCE);
+        if (event.lengthComputable) this.#progress(event.loaded);
+      };
+      xhr.upload.onload = () => watchdog.allow(ANSWER);
       xhr.onload = () => resolve(new TransportResponse(xhr));
       xhr.onerror = () => reject(new Error("the connection was lost"));
+      xhr.onloadend = () => watchdog.stop();
+      watchdog.allow(this.#method === "HEAD" ? INQUIRY : body === null ? ANSWER : SILENCE);
       xhr.send(body as XMLHttpRequestBodyInit | null);
     });
   }
@@ -111,6 +133,26 @@ export class TransportRequest implements HttpRequest {
     }
     if (status === 423 || status >= 500) this.onlost();
     return answer;
+  }
+}
+
+/** Tells when nothing has happened for too long. Time without a network does not count. */
+class Watchdog {
+  readonly #bark: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(bark: () => void) {
+    this.#bark = bark;
+  }
+
+  /** Allow so many milliseconds from now on. */
+  allow(time: number): void {
+    this.stop();
+    this.#timer = setTimeout(() => (navigator.onLine ? this.#bark() : this.allow(time)), time);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
   }
 }
 

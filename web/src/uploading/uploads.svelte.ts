@@ -10,9 +10,21 @@ import { claim } from "../session/tabs";
 import { texts } from "../texts";
 import { explain } from "../texts/problem";
 import { begin, beginNew, createEngine, type Engine, goOnAfterReload, hasUploader, resume } from "./engine";
-import { type Activity, folderOf, isRunning, isSameFile, type Item, sentOf, stateOf, type UploadFile } from "./items";
+import {
+  type Activity,
+  folderOf,
+  isRunning,
+  isSameFile,
+  type Item,
+  sentOf,
+  stateOf,
+  totalOf,
+  type UploadFile,
+  uploadUrl,
+} from "./items";
 import { LARGEST_KEPT } from "./kept";
 import { Pace } from "./pace";
+import { recall } from "./recall";
 import { refusal } from "./rules";
 import { Transport } from "./transport";
 
@@ -32,11 +44,22 @@ const SETTLED = 1000;
 /** Milliseconds that files wait for news of the quotas; without them the server decides. */
 const PATIENCE = 1500;
 
+/** Milliseconds in which Golden Retriever has brought back what it has; it says nothing where that is nothing. */
+const RESTORED = 500;
+
 /** Answers that stand for good, where the file as it is will never be taken. */
 const FINAL = [403, 413, 415, 422, 431];
 
+/** How fast everything together goes. */
+export interface Speed {
+  /** Bytes per second, while it is known. */
+  readonly speed: number | null;
+  readonly secondsLeft: number | null;
+}
+
 class Uploads {
   items = $state.raw<readonly Item[]>([]);
+  overall = $state.raw<Speed>({ speed: null, secondsLeft: null });
   refused = $state.raw<readonly Refused[]>([]);
   usage = $state.raw<Usage | null>(null);
   /** How many uploads have finished since the page was loaded. */
@@ -49,6 +72,9 @@ class Uploads {
   #configuration: Configuration | null = null;
   readonly #activity = new Map<string, Activity>();
   readonly #paces = new Map<string, Pace>();
+  readonly #overallPace = new Pace();
+  /** Bytes that have been seen to go since the page was loaded. */
+  #sent = 0;
   /** A request for the usage that is about to be sent. */
   #reading: Promise<void> | null = null;
   #refreshing = false;
@@ -69,13 +95,23 @@ class Uploads {
     const kept = await claim(`longshore.uploads.${userId}`);
     const onactivity = (id: string, activity: Activity): void => this.#note(id, activity);
     const uppy = (this.#uppy = createEngine({ userId, uploadPath, tokens: session, kept, onactivity }));
-    uppy.on("restored", () => goOnAfterReload(uppy));
+    if (kept) this.#goOn(uppy, () => void recall(uppy, uploadPath, session));
     uppy.on("state-update", () => this.#refreshSoon());
     uppy.on("upload-progress", (file, progress) => {
-      if (file) this.#pace(file.id).note(Date.now(), progress.bytesUploaded);
+      if (file) this.#progressed(file.id, progress.bytesUploaded || 0);
     });
     uppy.on("upload-success", (file) => this.#succeeded(file));
     uppy.on("upload-error", (file, _error, response) => this.#failed(file, response?.body?.xhr));
+  }
+
+  /** Go on with what was under way when the page was left, as far as this browser has the files. */
+  #goOn(uppy: Engine, askServer: () => void): void {
+    const timer = setTimeout(askServer, RESTORED);
+    uppy.on("restored", () => {
+      clearTimeout(timer);
+      goOnAfterReload(uppy);
+      askServer();
+    });
   }
 
   get unfinished(): number {
@@ -214,6 +250,11 @@ class Uploads {
     return pace;
   }
 
+  #progressed(id: string, sent: number): void {
+    this.#sent += this.#pace(id).note(Date.now(), sent);
+    this.#overallPace.note(Date.now(), this.#sent);
+  }
+
   #succeeded(file: UploadFile | undefined): void {
     this.finished += 1;
     if (file) this.announcement = texts.upload.announce.done(file.name);
@@ -244,7 +285,7 @@ class Uploads {
       this.#refreshing = false;
       this.#show();
       // Speeds go on changing where nothing arrives any more.
-      if (this.items.some((item) => item.speed !== null)) this.#refreshLater();
+      if (this.items.some((item) => item.state === "uploading")) this.#refreshLater();
     }, REFRESH);
   }
 
@@ -253,13 +294,18 @@ class Uploads {
   }
 
   #show(): void {
+    const now = Date.now();
     this.items = this.#engine.getFiles().map((file) => this.#item(file));
+    if (!this.items.some((item) => item.state === "uploading")) this.#overallPace.forget();
+    const { rest } = totalOf(this.items);
+    this.overall = { speed: this.#overallPace.speed(now), secondsLeft: this.#overallPace.secondsLeft(now, rest) };
   }
 
   #item(file: UploadFile): Item {
     const state = stateOf(file, this.#activity.get(file.id));
     const sent = sentOf(file);
     const pace = state === "uploading" ? this.#paces.get(file.id) : undefined;
+    const now = Date.now();
     return {
       id: file.id,
       name: file.name,
@@ -267,16 +313,18 @@ class Uploads {
       size: file.size ?? 0,
       sent,
       state,
-      speed: pace?.speed(Date.now()) ?? null,
-      secondsLeft: pace?.secondsLeft(Date.now(), (file.size ?? 0) - sent) ?? null,
+      stalled: pace?.stalled(now) ?? false,
+      speed: pace?.speed(now) ?? null,
+      secondsLeft: pace?.secondsLeft(now, (file.size ?? 0) - sent) ?? null,
       failure: state === "failed" ? (file.error ?? "") : "",
+      fileId: state === "done" ? idOf(uploadUrl(file)) : null,
     };
   }
 }
 
-/** Where the server has the upload, once that is known. */
-function uploadUrl(file: UploadFile): string | null {
-  return file.tus?.uploadUrl ?? null;
+/** The last part of an upload's URL is its id. */
+function idOf(url: string | null): string | null {
+  return url?.split("/").at(-1) ?? null;
 }
 
 function delay(milliseconds: number): Promise<void> {
