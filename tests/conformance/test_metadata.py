@@ -132,7 +132,8 @@ def test_metadata_smuggles_no_header_in(tus: Client, key: str, injected: str) ->
     plain = tus.get(tus.file(b"12345"))
     answer = tus.get(upload)
     assert answer.status == 200
-    assert answer.headers.keys() == plain.headers.keys()
+    # The checksum is computed in the background: one of them may have it already.
+    assert answer.headers.keys() - {"repr-digest"} == plain.headers.keys() - {"repr-digest"}
     assert answer.body == b"12345"
     assert all(value.isascii() and value.isprintable() for value in answer.headers.values())
     assert tus.head(upload).headers["upload-metadata"] == metadata

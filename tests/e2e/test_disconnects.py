@@ -153,7 +153,7 @@ def test_a_creation_that_is_cut_off_leaves_nothing(server: Server) -> None:
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_client_that_stalls_is_sent_away(area: Path, framing: str) -> None:
     data = os.urandom(MEGABYTE)
-    with serving(area / "data", body_idle_timeout="0.4", checkpoint_interval="60") as server:
+    with serving(area / "data", body_idle_timeout="1.2", checkpoint_interval="60") as server:
         path = create(server, len(data))
         with Connection(server.port) as connection:
             begin_patch(connection, path, 0, len(data) if framing == "length" else None)
@@ -163,11 +163,11 @@ def test_a_client_that_stalls_is_sent_away(area: Path, framing: str) -> None:
                     connection.send(data[start : start + 100_000])
                 else:
                     connection.send_chunk(data[start : start + 100_000])
-                time.sleep(0.15)  # A pace, slow and yet faster than the timeout.
+                time.sleep(0.3)  # A pace, slow and yet faster than the timeout.
             answer = connection.read_answer()
 
         assert (answer.status, code_of(answer)) == (503, "body-stalled")
-        assert 1.0 < time.monotonic() - began < 5.0
+        assert 2.0 < time.monotonic() - began < 20.0
         assert offset_of(server, path) == 500_000
         finish(server, path, data)
         assert_holds_bytes(server, path, data)

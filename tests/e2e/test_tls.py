@@ -25,7 +25,7 @@ from tests.serving import OFFSET_STREAM, TUS, Connection
 
 from longshore.app import build
 from longshore.config import Settings, prepare_data_dir
-from longshore.ports import BODY, TRAILERS
+from longshore.ports import BODY, PATIENCE, TRAILERS
 from longshore.server.protocol import UploadProtocol
 
 pytestmark = pytest.mark.e2e
@@ -286,4 +286,4 @@ def test_the_socket_is_offered_on_plain_connections_alone(
         assert connection.request("PATCH", "/", {}, b"small").status == 200
 
     assert bodies == [DATA, b"small"]
-    assert offered == [{TRAILERS} if encrypted else {TRAILERS, BODY}] * 2
+    assert offered == [{TRAILERS, PATIENCE} if encrypted else {TRAILERS, PATIENCE, BODY}] * 2
