@@ -50,7 +50,7 @@ web-client: $(WEB_BUILD)
 
 # Four processes: more would make tests that measure time wait for each other.
 test: setup
-	$(if $(ARGS),,cd $(WEB) && npm test --silent)
+	$(if $(ARGS),,cd $(WEB) && npm run --silent check)
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
 
 bench: $(INSTALLED_DEV)

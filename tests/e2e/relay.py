@@ -1,12 +1,14 @@
-"""A network that fails at a moment of the test's choosing: a TCP relay that cuts, or holds, after so many bytes."""
+"""A network that fails when the test wants: a TCP relay that cuts, holds or slows down after so many bytes."""
 
 import contextlib
 import socket
+import time
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Literal, Self
 
 _PIECE = 64 * 1024
+_PAUSE = 0.005
 _RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 
 
@@ -14,9 +16,12 @@ class Relay:
     """Passes connections on to a port. A context: all of them end with it."""
 
     def __init__(
-        self, port: int, *, up: int | None = None, down: int | None = None, then: Literal["cut", "hold"] = "cut"
+        self, port: int, *, up: int | None = None, down: int | None = None, then: Literal["cut", "hold", "slow"] = "cut"
     ) -> None:
-        """After so many bytes to the server (`up`) or from it (`down`) fail once: reset both ends, or pass no more."""
+        """After so many bytes to the server (`up`) or from it (`down`) fail once.
+
+        Then it resets both ends, passes no more until `released`, or is slow from there on: some 13 MB a second.
+        """
         self.happened = Event()
         self.released = Event()
         self._target = port
@@ -59,7 +64,10 @@ class Relay:
                     if self._then == "cut":
                         self._reset(source, sink)
                         return
-                    self.released.wait()
+                    if self._then == "hold":
+                        self.released.wait()
+                if self._then == "slow" and self.happened.is_set():
+                    time.sleep(_PAUSE)
                 sink.sendall(piece)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)

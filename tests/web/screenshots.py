@@ -12,7 +12,7 @@ from tests.web.line import Line
 from tests.web.steps import choose, expect_state, put, sign_in
 
 PICTURES = ROOT / "web" / "screenshots"
-WINDOW = {"width": 1024, "height": 700}
+WINDOW = {"width": 1024, "height": 740}
 LARGEST = 150_000
 """Bytes of a picture: the repository keeps every version of it."""
 
