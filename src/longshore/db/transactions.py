@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
@@ -35,15 +35,28 @@ class Transactions:
         info = connection.info
         try:
             driver = driver_of(connection)
-            execute(driver, self._begin)
-            info[_TRANSACTION] = object()
-            _carry_out(calls, connection, driver)
+            self._begin_anew(driver, info)
+            if len(calls) == 1:
+                # The whole transaction is its savepoint.
+                calls[0].result = calls[0].fn(connection)
+            elif not _all_succeed(calls, connection):
+                if driver.in_transaction:
+                    execute(driver, "ROLLBACK")
+                # What was noted may be of what is undone.
+                info.clear()
+                self._begin_anew(driver, info)
+                for call in calls:
+                    _attempt(call, connection, driver)
             execute(driver, "COMMIT")
         except BaseException:
             info.clear()
             # A connection that cannot even undo its transaction is replaced by the pool.
             self.close()
             raise
+
+    def _begin_anew(self, driver: sqlite3.Connection, info: dict[Any, Any]) -> None:
+        execute(driver, self._begin)
+        info[_TRANSACTION] = object()
 
     def _connection(self) -> Connection:
         if self._kept is None:
@@ -61,13 +74,18 @@ class Transactions:
                 connection.rollback()
 
 
-def _carry_out(calls: Sequence[Call], connection: Connection, driver: sqlite3.Connection) -> None:
-    if len(calls) == 1:
-        # The whole transaction is its savepoint.
-        calls[0].result = calls[0].fn(connection)
-        return
-    for call in calls:
-        _attempt(call, connection, driver)
+def _all_succeed(calls: Sequence[Call], connection: Connection) -> bool:
+    """Carry out the calls without savepoints, which would cost as much as the writes; False when one of them raised.
+
+    That is rare, and then all of them are carried out once more. Any call can be: on PostgreSQL, too, a transaction
+    that collides with another is tried again.
+    """
+    try:
+        for call in calls:
+            call.result = call.fn(connection)
+    except BaseException:
+        return False
+    return True
 
 
 def _attempt(call: Call, connection: Connection, driver: sqlite3.Connection) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing, closing, suppress
@@ -32,6 +33,11 @@ PIECE = 1024 * 1024
 THREADS = 16
 """Worker threads in which the store opens, reads and removes files at a time."""
 
+PLENTY = 8 * 1024**3
+PLENTY_LASTS = 0.25
+"""Bytes free beyond the reserve, and seconds for which it is then not asked again: nothing writes so many in a quarter
+of a second, and small files would take noticeably longer."""
+
 COPIES = 2
 """Concatenations at a time. They can take minutes, so they have threads of their own and reads never wait for them."""
 
@@ -53,6 +59,7 @@ class DiskStore:
         self._directory = directory
         self._durable = fsync != "never"
         self._reserve = reserve
+        self._room = Room(reserve)
         # An executor of our own: anyio's way to a thread and back costs twice as much, and every small upload goes it.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="longshore-store")
         self._copies = anyio.CapacityLimiter(COPIES)
@@ -154,8 +161,8 @@ class DiskStore:
                 raise ValueError(f"the upload holds nothing, fewer than {offset} bytes") from None
         else:
             # Also when the file was there before: whoever made it may have died before its name was durable.
-            descriptor = self._create(path, durable=self._durable)
-        writer = DiskWriter(descriptor, offset, reserve=self._reserve)
+            return DiskWriter(self._create(path, durable=self._durable), 0, self._room)
+        writer = DiskWriter(descriptor, offset, self._room)
         try:
             writer.cut()
         except BaseException:
@@ -170,7 +177,7 @@ class DiskStore:
                 writer.sync()
 
     def _create(self, path: str, *, durable: bool) -> int:
-        """Open the file, and make it if need be, in a directory that is made if need be."""
+        """Open the file, empty; it is made if need be, in a directory that is made if need be."""
         parent = path.rpartition("/")[0]
         with full_is_refused():
             if durable and parent not in self._lasting:
@@ -178,7 +185,7 @@ class DiskStore:
                 make_directories(Path(parent), durable=False)
                 sync_directory(self._directory)
                 self._lasting.add(parent)
-            descriptor = _open_or_make(path)
+            descriptor = _open_empty(path)
             try:
                 if durable:
                     sync_directory(parent)
@@ -191,7 +198,6 @@ class DiskStore:
         descriptor = self._create(path, durable=durable)
         try:
             with full_is_refused():
-                os.ftruncate(descriptor, 0)
                 for part, size in parts:
                     add_part(part, descriptor, size)
                 if durable:
@@ -245,12 +251,12 @@ class DiskReader:
 
 
 class DiskWriter:
-    """A `ports.Writer` on an open file, which it owns. It leaves `reserve` bytes of the file system free."""
+    """A `ports.Writer` on an open file, which it owns."""
 
-    def __init__(self, descriptor: int, position: int, *, reserve: int = 0) -> None:
+    def __init__(self, descriptor: int, position: int, room: "Room") -> None:
         self._descriptor: int | None = descriptor
         self._position = position
-        self._reserve = reserve
+        self._room = room
         # A caller that was cancelled may close while its write still runs in a thread. Unlocked, the number of the
         # descriptor could by then belong to another upload's file, and the rest of the write would go there.
         self._lock = threading.Lock()
@@ -267,7 +273,7 @@ class DiskWriter:
         """Append all of data. Raises `protocol.errors.InsufficientStorage`, `OSError`, or `ValueError` when closed."""
         with self._lock, full_is_refused():
             descriptor = self._opened()
-            require_room(descriptor, len(data), reserve=self._reserve)
+            self._room.require(descriptor, len(data))
             while data:
                 count = os.pwrite(descriptor, data, self._position)
                 self._position += count
@@ -296,23 +302,32 @@ class DiskWriter:
         return self._descriptor
 
 
-def require_room(descriptor: int, size: int, *, reserve: int) -> None:
-    """Raise `protocol.errors.InsufficientStorage` when size more bytes would leave less than the reserve free.
+class Room:
+    """Sees to it that `reserve` bytes of a file system stay free, but for the pieces that are under way. Any thread."""
 
-    Writers that ask at the same time may each be told yes: the reserve is kept but for the pieces under way.
-    """
-    if reserve:
+    def __init__(self, reserve: int) -> None:
+        self._reserve = reserve
+        self._plenty_until = 0.0
+
+    def require(self, descriptor: int, size: int) -> None:
+        """Raise `protocol.errors.InsufficientStorage` when size more bytes would leave less than the reserve free."""
+        if not self._reserve or (now := time.monotonic()) < self._plenty_until:
+            return
         found = os.fstatvfs(descriptor)
-        if found.f_bavail * found.f_frsize < size + reserve:
+        free = found.f_bavail * found.f_frsize - self._reserve
+        if free < size:
             raise InsufficientStorage
+        if free > PLENTY:
+            self._plenty_until = now + PLENTY_LASTS
 
 
-def _open_or_make(path: str) -> int:
+def _open_empty(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | FLAGS
     try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | FLAGS, 0o600)
+        return os.open(path, flags, 0o600)
     except FileNotFoundError:
         make_directories(Path(path).parent, durable=False)
-        return os.open(path, os.O_WRONLY | os.O_CREAT | FLAGS, 0o600)
+        return os.open(path, flags, 0o600)
 
 
 def add_part(part: str, target: int, size: int) -> None:

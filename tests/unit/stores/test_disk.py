@@ -16,7 +16,7 @@ from tests.contracts.stores import FINAL, ONE, TWO, put, sized
 
 from longshore.ports import Fsync
 from longshore.protocol.errors import InsufficientStorage
-from longshore.stores.disk import DiskStore, DiskWriter
+from longshore.stores.disk import DiskStore, DiskWriter, Room
 
 pytestmark = pytest.mark.anyio
 
@@ -228,7 +228,7 @@ async def test_read_whose_task_is_cancelled_closes_its_file(store: DiskStore, op
 
 def test_writer_that_is_forgotten_closes_its_file(directory: Path, opened: Callable[[], int]) -> None:
     directory.mkdir(parents=True)
-    writer = DiskWriter(os.open(directory / "file", os.O_WRONLY | os.O_CREAT), 0)
+    writer = DiskWriter(os.open(directory / "file", os.O_WRONLY | os.O_CREAT), 0, Room(0))
     assert opened() == 1
     del writer
     assert opened() == 0
