@@ -103,7 +103,7 @@ def test_a_receiver_that_is_too_slow_is_told_again(area: Path) -> None:
     slow = Hold()
     answers = [slow]
     receiver = Receiver(lambda call: answers.pop()(call) if answers else Reply())
-    with receiver, serving(area / "data", **settings_for(receiver, webhook_timeout="0.5")) as server:
+    with receiver, serving(area / "data", **settings_for(receiver, webhook_timeout="2")) as server:
         upload_id = upload(server)
         receiver.await_calls(3)
         slow.release()
